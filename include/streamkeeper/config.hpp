@@ -1,0 +1,220 @@
+/// The configuration as plain data: what the YAML file says, checked and with defaults applied.
+///
+/// Every room may include this header; it includes none of theirs. A `Config` is immutable once loaded and is shared
+/// as `std::shared_ptr<const Config>`: an exchange keeps the one it began with (contract, section 2).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace streamkeeper {
+
+using Duration = std::chrono::milliseconds;
+/// A timeout that is `off` in the file.
+inline constexpr Duration no_limit = Duration::max();
+
+/// A size in bytes (`64KiB` in the file).
+using Bytes = std::uint64_t;
+
+/// Text that must not be shown: keys and tokens. Its storage is cleansed when it is freed.
+class Secret {
+public:
+    Secret() = default;
+    explicit Secret(std::string text) : text_(std::move(text)) {}
+    Secret(const Secret&) = default;
+    Secret(Secret&& other) noexcept;
+    Secret& operator=(Secret other) noexcept;
+    ~Secret();
+
+    /// The secret itself, for the upstream's head and for masking. Never for a log.
+    std::string_view reveal() const { return text_; }
+    bool empty() const { return text_.empty(); }
+    /// What may be shown of it: `sk-…1234`, or `…` if it is too short for that to be safe.
+    std::string masked() const;
+    /// 64 bits that tell two keys apart without telling them; keys the registries that outlive a reload.
+    std::string fingerprint() const;
+
+private:
+    std::string text_;
+};
+
+struct ListenAddress {
+    enum class Kind { tcp, unix_socket };
+    Kind kind = Kind::tcp;
+    std::string host;  ///< an IP literal without brackets; for a Unix socket, the path
+    std::uint16_t port = 0;
+    std::string text;       ///< as the user wrote it
+    bool loopback() const;  ///< Unix sockets count as loopback
+};
+
+/// Where a secret was read from; the secret itself is not in here.
+struct SecretSource {
+    enum class Kind {
+        file,        ///< a private file; `words` is its absolute path
+        credential,  ///< a systemd credential; `words` is its id
+        env,         ///< an environment variable; `words` is its name
+        command,     ///< a program; `words` is its argument vector
+    };
+    Kind kind = Kind::file;
+    std::vector<std::string> words{};
+};
+
+struct Client {
+    std::string name;
+    Secret token;
+    SecretSource source{};
+};
+
+enum class AuthStyle { bearer, x_api_key, api_key, none };
+
+struct Key {
+    std::string name;
+    Secret secret;
+    SecretSource source{};
+    std::string shown() const { return name + " (" + secret.masked() + ")"; }
+};
+
+/// An absolute http(s) URL, taken apart once.
+struct BaseUrl {
+    bool tls = true;
+    std::string host;  ///< without brackets
+    std::uint16_t port = 443;
+    std::string path;               ///< without a trailing slash; may be empty
+    std::string text;               ///< normalised
+    std::string authority() const;  ///< host, in brackets if it is IPv6, and the port unless it is the scheme's own
+};
+
+/// Whether `stream_options.include_usage` is injected; `automatic`: until the upstream refuses it.
+enum class StreamUsage { automatic, on, off };
+
+/// Each names the longest silence or duration it bounds; the contract's paragraph "Timeouts" is the definition.
+struct Timeouts {
+    Duration connect{10'000}, first_byte{300'000}, stream_idle{120'000}, stream_progress{600'000}, total = no_limit;
+    Duration client_head{10'000}, client_body_idle{60'000}, client_keepalive{180'000}, pool_idle{50'000};
+};
+
+/// A `timeouts` map below the global one: what it leaves out is inherited.
+struct TimeoutOverrides {
+    std::optional<Duration> connect, first_byte, stream_idle, stream_progress, total, pool_idle;
+    Timeouts over(Timeouts base) const;
+};
+
+struct ProxyChoice {
+    enum class Kind { env, none, url };
+    Kind kind = Kind::env;
+    BaseUrl url;  ///< for Kind::url
+};
+
+struct Upstream {
+    std::string name, preset;
+    BaseUrl base_url;
+    AuthStyle auth = AuthStyle::bearer;
+    std::vector<Key> keys;
+    StreamUsage stream_usage = StreamUsage::automatic;
+    ProxyChoice proxy;
+    std::filesystem::path ca_file;  ///< absolute; empty: the system store alone
+    bool cleartext = false;         ///< the key may cross a network over http://
+    TimeoutOverrides timeouts;
+    std::string registry_key() const;  ///< (upstream, base_url, key fingerprints): names what outlives a reload
+};
+
+struct Model {
+    std::string upstream;  ///< may be empty: the default one
+    TimeoutOverrides timeouts;
+};
+
+struct Limits {
+    Bytes head = 64 << 10, body = 64 << 20, memory = 256 << 20;
+    std::uint32_t connections = 4096;
+};
+
+struct Metrics {
+    std::optional<ListenAddress> listen;  ///< absent: `same`
+    std::uint32_t model_labels = 50;
+};
+
+enum class LogLevel { error, warning, info, debug };
+enum class LogFormat { automatic, text, json };
+
+struct Log {
+    LogLevel level = LogLevel::info;
+    LogFormat format = LogFormat::automatic;
+};
+
+struct Config {
+    std::vector<ListenAddress> listen;
+    std::vector<std::string> allowed_hosts;    ///< lower case, without a port; IPv6 in brackets
+    std::vector<std::string> allowed_origins;  ///< lower case `scheme://host[:port]`, or `null`
+    std::vector<Client> clients;
+    std::vector<std::shared_ptr<const Upstream>> upstreams;  ///< in the file's order, at least one
+    std::string default_upstream;
+    std::map<std::string, Model> models;
+    std::map<std::string, std::string> aliases;
+    Timeouts timeouts;
+    Limits limits;
+    Metrics metrics;
+    Log log;
+    Duration drain{30'000};
+    std::vector<std::string> notes;  ///< said once at load: what hygiene stripped, which file was read. Never a secret
+    std::filesystem::path file;      ///< empty without a file
+
+    const Upstream* upstream(std::string_view name) const;
+    std::shared_ptr<const Upstream> upstream_ptr(std::string_view name) const;
+};
+
+/// One mistake of a file. Lines and columns count from 1; 0 where there is no place in a file.
+struct ConfigMistake {
+    std::string file;
+    int line = 0, column = 0;
+    std::string message;
+    std::string text() const;  ///< `file:line:column: message`, without the parts that are missing
+};
+
+struct LoadResult {
+    std::shared_ptr<const Config> config;  ///< null if there are mistakes
+    std::vector<ConfigMistake> mistakes;
+};
+
+/// Reads, checks and completes one file; every mistake is reported, not just the first. Runs key commands, each of
+/// which may take 30 s: a caller with an event loop calls this from another thread.
+LoadResult load_config(const std::filesystem::path& file);
+
+/// What `serve --upstream URL --key-file FILE [--listen ADDR]` means.
+struct QuickStart {
+    std::string base_url, key_file;
+    std::vector<std::string> listen;
+};
+LoadResult quick_config(const QuickStart& options);
+
+/// `--config`, `$STREAMKEEPER_CONFIG`, `$XDG_CONFIG_HOME/streamkeeper/streamkeeper.yaml` (or `~/.config`),
+/// `/etc/streamkeeper/streamkeeper.yaml`: the first that is named or exists.
+std::optional<std::filesystem::path> find_config(const std::string& flag);
+
+/// The effective configuration as YAML with every default written out and every secret masked.
+std::string show_config(const Config&);
+
+/// JSON Schema (2020-12) and the reference page, both from the table that the loader reads.
+std::string config_schema_json();
+std::string config_reference_markdown();
+
+std::optional<ListenAddress> parse_listen(std::string_view text);
+std::optional<BaseUrl> parse_base_url(std::string_view text);
+std::optional<Duration> parse_duration(std::string_view text);
+std::optional<Bytes> parse_size(std::string_view text);
+
+/// A key or token as pasted, cleaned: white space, CR/LF, BOM, NBSP, zero-width characters, quotes, doubled `Bearer `.
+struct CleanSecret {
+    std::string text;
+    std::vector<std::string> stripped;  ///< what was taken off, in words ("a trailing newline", "quotes")
+    std::string refused;                ///< why it can't be a key (empty, two lines, characters a header can't carry)
+};
+CleanSecret clean_secret(std::string_view raw);
+
+}  // namespace streamkeeper

@@ -1,0 +1,38 @@
+/// A dialect: what the bytes of one API's stream mean. One value per API; the relays know no API by name.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "streamkeeper/endpoint.hpp"
+#include "streamkeeper/sse.hpp"
+
+namespace streamkeeper {
+
+/// What one event is. Cheap: decided by byte tests, parsed only where a test says so.
+struct EventFacts {
+    bool payload = false;     ///< text, reasoning, tool call, refusal or audio: the client has seen output after it
+    bool finish = false;      ///< a choice or the message is complete
+    bool terminal = false;    ///< nothing but a trailer follows ([DONE], message_stop, response.completed …)
+    bool usage = false;       ///< a usage object stands in it
+    bool usage_only = false;  ///< chat's extra chunk: `choices` is empty, usage is not null
+    bool error = false;       ///< an error object or event: the stream is broken, whatever the status said
+    bool failed = false;      ///< the whole answer failed by the dialect's own event (response.failed)
+    std::string_view finish_reason;  ///< valid as long as the event; empty if none
+};
+
+struct Dialect {
+    std::string_view name;
+    EventFacts (*read)(const sse::Event&);
+    bool done_marker;  ///< ends with `data: [DONE]`
+    /// The dialect's error event, whole, with its blank line. `error_json` is valid JSON: an answer of `render_error`
+    /// for the same endpoint, or the error object alone.
+    std::string (*error_event)(std::string_view error_json);
+    /// A no-op that clients' watchdogs count as life (resumption.md); empty where none is allowed yet.
+    std::string_view noop;
+};
+
+/// Null for endpoints that do not stream.
+const Dialect* dialect_of(Endpoint);
+
+}  // namespace streamkeeper

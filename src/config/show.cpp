@@ -1,0 +1,158 @@
+#include "show.hpp"
+
+#include <cstdio>
+
+#include "streamkeeper/config.hpp"
+#include "values.hpp"
+
+namespace streamkeeper {
+namespace configuration {
+namespace {
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool is_plain(std::string_view text) {
+    // Words that YAML reads as something else, now or in another version, are quoted for other readers' sake.
+    for (const std::string_view word : {"null", "Null", "NULL", "true", "false", "yes", "no", "on", "off"}) {
+        if (text == word) return false;
+    }
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        const bool inner_colon = c == ':' && i + 1 < text.size() && (text[i + 1] == '/' || is_digit(text[i + 1]));
+        const bool safe = is_letter(c) || is_digit(c) || std::string_view("._-/+").find(c) != std::string_view::npos;
+        if (!safe && !inner_colon) return false;
+    }
+    return !text.empty() && (is_letter(text[0]) || text[0] == '/');
+}
+
+std::string list(const std::vector<std::string>& words) {
+    std::string text = "[";
+    for (const std::string& word : words) text += (text.size() > 1 ? ", " : "") + scalar(word);
+    return text + "]";
+}
+
+std::string_view member_of(SecretSource::Kind kind) {
+    switch (kind) {
+        case SecretSource::Kind::file: return "file";
+        case SecretSource::Kind::credential: return "credential";
+        case SecretSource::Kind::env: return "env";
+        case SecretSource::Kind::command: return "command";
+    }
+    return "file";
+}
+
+std::string show_key(const Key& key) {
+    const auto& words = key.source.words;
+    const bool command = key.source.kind == SecretSource::Kind::command;
+    return "{name: " + scalar(key.name) + ", " + std::string(member_of(key.source.kind)) + ": " +
+           (command ? list(words) : scalar(words.empty() ? std::string() : words.front())) + "}  # " +
+           key.secret.masked() + '\n';
+}
+
+std::string show_overrides(const TimeoutOverrides& overrides) {
+    std::string text;
+    for (const TimeoutField& field : timeout_fields()) {
+        if (field.override_of == nullptr || !(overrides.*field.override_of)) continue;
+        text += (text.empty() ? "" : ", ") + std::string(field.name) + ": " +
+                format_duration(*(overrides.*field.override_of));
+    }
+    return "timeouts: {" + text + "}\n";
+}
+
+std::string show_proxy(const ProxyChoice& proxy) {
+    if (proxy.kind == ProxyChoice::Kind::url) return scalar(proxy.url.text);
+    return proxy.kind == ProxyChoice::Kind::none ? "none" : "env";
+}
+
+std::string show_upstream(const Upstream& upstream) {
+    const std::string in = "    ";
+    std::string text = "  " + scalar(upstream.name) + ":\n";
+    text += in + "preset: " + upstream.preset + '\n';
+    text += in + "base_url: " + scalar(upstream.base_url.text) + '\n';
+    text += in + "auth: " + std::string(spelling_of(auth_styles(), upstream.auth)) + '\n';
+    text += in + (upstream.keys.empty() ? "keys: []\n" : "keys:\n");
+    for (const Key& key : upstream.keys) text += in + "  - " + show_key(key);
+    text += in + "stream_usage: " + std::string(spelling_of(stream_usages(), upstream.stream_usage)) + '\n';
+    text += in + "proxy: " + show_proxy(upstream.proxy) + '\n';
+    const std::string file = upstream.ca_file.string();
+    text += in + "tls: {" + (file.empty() ? std::string() : "ca_file: " + scalar(file)) + "}\n";
+    text += in + "cleartext: " + (upstream.cleartext ? "true" : "false") + '\n';
+    return text + in + show_overrides(upstream.timeouts);
+}
+
+std::string show_listeners(const Config& config) {
+    std::vector<std::string> addresses;
+    for (const ListenAddress& address : config.listen) addresses.push_back(address.text);
+    std::string text = "listen: " + list(addresses) + '\n';
+    text += "allowed_hosts: " + list(config.allowed_hosts) + '\n';
+    text += "allowed_origins: " + list(config.allowed_origins) + '\n';
+    text += config.clients.empty() ? "clients: []\n" : "clients:\n";
+    for (const Client& client : config.clients) {
+        const auto& words = client.source.words;
+        text += "  - {name: " + scalar(client.name) +
+                ", token_file: " + scalar(words.empty() ? std::string() : words.front()) + "}  # " +
+                client.token.masked() + '\n';
+    }
+    return text;
+}
+
+std::string show_models(const Config& config) {
+    std::string text = config.models.empty() ? "models: {}\n" : "models:\n";
+    for (const auto& [name, model] : config.models) {
+        const std::string& upstream = model.upstream.empty() ? config.default_upstream : model.upstream;
+        text +=
+            "  " + scalar(name) + ":\n    upstream: " + scalar(upstream) + "\n    " + show_overrides(model.timeouts);
+    }
+    text += config.aliases.empty() ? "aliases: {}\n" : "aliases:\n";
+    for (const auto& [name, target] : config.aliases) text += "  " + scalar(name) + ": " + scalar(target) + '\n';
+    return text;
+}
+
+std::string show_process(const Config& config) {
+    std::string text = "timeouts:\n";
+    for (const TimeoutField& field : timeout_fields()) {
+        text += "  " + std::string(field.name) + ": " + format_duration(config.timeouts.*field.global) + '\n';
+    }
+    text += "limits:\n  head: " + format_size(config.limits.head) + "\n  body: " + format_size(config.limits.body) +
+            "\n  connections: " + std::to_string(config.limits.connections) +
+            "\n  memory: " + format_size(config.limits.memory) + '\n';
+    text += "metrics:\n  listen: " + (config.metrics.listen ? scalar(config.metrics.listen->text) : "same") +
+            "\n  model_labels: " + std::to_string(config.metrics.model_labels) + '\n';
+    text += "log:\n  level: " + std::string(spelling_of(log_levels(), config.log.level)) +
+            "\n  format: " + std::string(spelling_of(log_formats(), config.log.format)) + '\n';
+    return text + "drain: " + format_duration(config.drain) + '\n';
+}
+
+}  // namespace
+
+std::string scalar(std::string_view text) {
+    if (is_plain(text)) return std::string(text);
+    std::string quoted = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            quoted += '\\';
+            quoted += c;
+        } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+            char escape[8];
+            std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+            quoted += escape;
+        } else {
+            quoted += c;
+        }
+    }
+    return quoted + '"';
+}
+
+}  // namespace configuration
+
+std::string show_config(const Config& config) {
+    using namespace configuration;
+    std::string text = "# The effective configuration: every default written out, every secret masked.\n";
+    text += show_listeners(config) + "upstreams:\n";
+    for (const auto& upstream : config.upstreams) text += show_upstream(*upstream);
+    text += "default_upstream: " + scalar(config.default_upstream) + '\n';
+    return text + show_models(config) + show_process(config);
+}
+
+}  // namespace streamkeeper

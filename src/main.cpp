@@ -1,0 +1,56 @@
+// Verbs to functions.
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "cli/mock_verb.hpp"
+#include "cli/verbs.hpp"
+
+int main(int argc, char** argv) {
+    using namespace streamkeeper;
+    CLI::App app{"streamkeeper: between your coding tools and a flaky LLM vendor, one healthy API on http://127.0.0.1:8817/v1", "streamkeeper"};
+    app.set_version_flag("--version", "streamkeeper " STREAMKEEPER_VERSION);
+    app.require_subcommand(1);
+    std::string config, listen, key, record, certificate, certificate_key, key_name;
+    QuickStart quick;
+    bool schema = false, reference = false, stay = false;
+
+    CLI::App* const serve = app.add_subcommand("serve", "the daemon, in the foreground");
+    CLI::Option* const file = serve->add_option("--config", config, "configuration file (YAML)");
+    CLI::Option* const url = serve->add_option("--upstream", quick.base_url, "base URL of the vendor, instead of a file: https://api.apertis.ai/v1");
+    serve->add_option("--key-file", quick.key_file, "file with the vendor's API key, readable by you alone")->needs(url);
+    serve->add_option("--listen", quick.listen, "address to listen on, 127.0.0.1:8817 by default")->needs(url);
+    url->excludes(file);
+
+    CLI::App* const check = app.add_subcommand("check", "validate the configuration and print the effective one, secrets masked");
+    check->add_option("--config", config, "configuration file (YAML)");
+    check->add_flag("--schema", schema, "print the JSON Schema of the configuration instead");
+    check->add_flag("--reference", reference, "print docs/configuration.md instead");
+
+    CLI::App* const keys = app.add_subcommand("key", "API keys");
+    keys->require_subcommand(1);
+    CLI::App* const set = keys->add_subcommand("set", "read a key without echo, clean it, store it readable by you alone");
+    set->add_option("name", key_name, "UPSTREAM/NAME, for example apertis/payg")->required();
+    set->add_option("--config", config, "configuration file (YAML)");
+
+    CLI::App* const demo = app.add_subcommand("demo", "the whole product with no key and no internet");
+    demo->add_flag("--stay", stay, "keep it up afterwards, until Ctrl-C");
+
+    CLI::App* const mock = app.add_subcommand("mock", "the mock upstream alone, to test your own tools against");
+    mock->add_option("--listen", listen, "address, 127.0.0.1 and a free port by default");
+    mock->add_option("--key", key, "the API key it takes");
+    mock->add_option("--record", record, "file that gets one JSON line a request, credentials included");
+    mock->add_option("--certificate", certificate, "PEM file: serve TLS");
+    mock->add_option("--certificate-key", certificate_key, "PEM file with its private key");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int code = app.exit(error);
+        return code == 0 ? 0 : 2;  // help and version are no errors
+    }
+    if (*serve) return run_serve(config, quick);
+    if (*check) return run_check(config, schema, reference);
+    if (*set) return run_key_set(key_name, config);
+    if (*demo) return run_demo(stay);
+    return run_mock(listen, key, record, certificate, certificate_key);
+}

@@ -1,0 +1,23 @@
+/// The list of requests that arrived, for tests that ask what was really sent.
+#pragma once
+
+#include <fstream>
+#include <string>
+
+#include "mock/answer.hpp"
+
+namespace streamkeeper::mock {
+
+/// One line of JSON a request, flushed at once:
+/// {"sequence","method","target","headers":{name in lower case: value, repeated ones joined by ", "},"body_bytes",
+///  "body": first 64 KiB as text, "body_encoding": "utf-8", or "latin-1" when the bytes are no UTF-8}
+class Recorder {
+public:
+    explicit Recorder(const std::string& file);  ///< empty: records nothing; throws std::system_error if it cannot open
+    void write(const Request&);
+
+private:
+    std::ofstream out_;
+};
+
+}  // namespace streamkeeper::mock

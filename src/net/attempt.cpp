@@ -1,0 +1,227 @@
+// One try at a target: connect, send, read the response head, judge what it is.
+#include <algorithm>
+#include <charconv>
+
+#include "net/connector.hpp"
+#include "net/exchange.hpp"
+#include "streamkeeper/forwarding.hpp"
+
+namespace streamkeeper::net {
+
+namespace {
+
+constexpr Duration read_on_after_write_error{1000};
+
+/// Whole seconds that a vendor asked to wait, kept between 1 and 60: several clients choke on more (errors.md, trap 7).
+std::optional<int> retry_after(const http::ResponseHead& from) {
+    if (from.status != 429 && from.status != 503) return std::nullopt;
+    const std::string_view text = from.fields.get("retry-after");
+    double seconds = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds, std::chars_format::fixed);
+    const bool number = !text.empty() && error == std::errc() && end == text.data() + text.size();
+    if (!number || !(seconds >= 0) || seconds > 1e9) return std::nullopt;
+    return std::clamp(static_cast<int>(std::min(seconds, 60.0) + 0.999), 1, 60);
+}
+
+bool is_type(const http::ResponseHead& from, std::string_view type) {
+    return http::equal_ignoring_case(from.fields.get("content-type").substr(0, type.size()), type);
+}
+
+/// Not JSON and not HTML, to a request for a stream: some vendors send their events as text/plain or without a type.
+bool is_event_stream(const http::ResponseHead& from, bool stream_asked) {
+    if (is_type(from, "text/event-stream")) return true;
+    return stream_asked && from.status == 200 && !is_type(from, "application/json") && !is_type(from, "text/html");
+}
+
+std::string_view name_of(Deadline deadline) {
+    switch (deadline) {
+        case Deadline::first_byte: return "timeouts.first_byte";
+        case Deadline::stream_idle: return "timeouts.stream_idle";
+        case Deadline::stream_progress: return "timeouts.stream_progress";
+        case Deadline::total: return "timeouts.total";
+        case Deadline::client_body: return "timeouts.client_body_idle";
+        default: return "a deadline";
+    }
+}
+
+}  // namespace
+
+Leg::~Leg() {
+    if (transport.open() && state) --state->busy;
+}
+
+void Leg::fail(Phase phase, Cause cause, std::string detail) {
+    outcome.phase = phase;
+    outcome.cause = cause;
+    outcome.detail = std::move(detail);
+}
+
+bool ended_by(Wake why, Leg& leg, Session& session, Phase phase) {
+    switch (why) {
+        case Wake::ready: return false;
+        case Wake::client_gone: leg.fail(phase, Cause::client_gone, "the client left"); return true;
+        case Wake::shutdown: leg.fail(phase, Cause::shutdown, "streamkeeper is stopping"); return true;
+        case Wake::deadline: break;
+    }
+    const Deadline passed = session.passed().value_or(Deadline::total);
+    leg.fail(phase, passed == Deadline::client_body ? Cause::client_error : Cause::timeout, std::string(name_of(passed)) + " passed");
+    return true;
+}
+
+Task<bool> Exchange::open(Leg& leg, bool fresh_connection, Timeouts timeouts) {
+    leg.began = Clock::now();
+    if (!fresh_connection) {
+        if (std::optional<Transport> idle = leg.state->take_idle(leg.began)) {
+            leg.transport = std::move(*idle);
+            leg.transport.watch().owner(&session.wake);
+            leg.reused = leg.outcome.connection_was_reused = true;
+            ++leg.state->busy;
+            co_return true;
+        }
+    }
+    Connected connected = co_await connect(session, leg.state, timeouts.connect);
+    record.connect += connected.connecting;
+    record.tls += connected.securing;
+    if (connected.cause != Cause::answered) {
+        leg.fail(Phase::connecting, connected.cause, std::move(connected.detail));
+        co_return false;
+    }
+    leg.transport = std::move(connected.transport);
+    ++leg.state->busy;
+    co_return true;
+}
+
+Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
+    RequestPump& request = *leg.request;
+    leg.answer.emplace(leg.transport, core.scratch.data(), core.scratch.size());
+    const TimePoint began = Clock::now();
+    session.deadlines.set(Deadline::first_byte, began, timeouts.first_byte);
+    session.deadlines.set(Deadline::total, leg.began, timeouts.total);
+    const bool to_head = head.method == "HEAD";
+    bool write_failed = false;
+    for (;;) {
+        const std::uint64_t before = request.written();
+        const RequestPump::State state = request.pump(session, leg.transport);
+        record.bytes_in += request.written() - before;
+        if (request.written() != before && !write_failed) session.deadlines.set(Deadline::first_byte, Clock::now(), timeouts.first_byte);
+        if (state == RequestPump::State::client_broken) {
+            leg.fail(Phase::sending, Cause::client_error, "the chunked framing of the request's body is broken (RFC 9112, 7.1)");
+            co_return false;
+        }
+        if (state == RequestPump::State::starved) {
+            if (request.written() != before || !session.deadlines.has(Deadline::client_body))
+                session.deadlines.set(Deadline::client_body, Clock::now(), config->timeouts.client_body_idle);
+            session.deadlines.clear(Deadline::first_byte);
+        } else {
+            session.deadlines.clear(Deadline::client_body);
+        }
+        if (state == RequestPump::State::upstream_failed && !write_failed) {
+            // The vendor may have answered before it closed: that answer is worth more than the write error (errors.md, N7).
+            write_failed = true;
+            session.deadlines.set(Deadline::first_byte, Clock::now(), read_on_after_write_error);
+            leg.transport.watch().arm_read();
+        }
+        leg.transport.watch().arm_read();
+        if (state == RequestPump::State::blocked) leg.transport.watch().arm_write();
+        const Wake why = co_await session.wait();
+        leg.transport.watch().take_writable();
+        const Phase phase = state == RequestPump::State::done ? Phase::awaiting_head : Phase::sending;
+        if (why == Wake::client_gone || why == Wake::shutdown) co_return !ended_by(why, leg, session, phase);
+        if (leg.transport.watch().take_readable()) {
+            const Answer::Read read = leg.answer->read_head(to_head, head.websocket);
+            leg.outcome.answer_began = leg.answer->began();
+            if (read == Answer::Read::ready) break;
+            if (read == Answer::Read::broken) {
+                leg.fail(phase, Cause::bad_head, "the upstream's response head is refused: " + leg.answer->problem());
+                co_return false;
+            }
+            if (read == Answer::Read::closed) {
+                leg.fail(phase, Cause::closed, "the upstream closed the connection before it answered");
+                co_return false;
+            }
+        }
+        if (why == Wake::deadline) {
+            ended_by(why, leg, session, phase);
+            if (write_failed) leg.fail(phase, Cause::closed, "the upstream closed the connection while the request was sent");
+            co_return false;
+        }
+    }
+    record.upstream_wait += Clock::now() - began;
+    session.deadlines.clear(Deadline::client_body);
+    leg.outcome.status = leg.answer->head().status;
+    leg.outcome.phase = Phase::before_output;
+    co_return true;
+}
+
+/// What vendors say of their limits: `x-ratelimit-remaining-requests` and its family (vendors.md, header families).
+void Exchange::read_limits(const http::ResponseHead& from) {
+    for (const http::Field& field : from.fields.all) {
+        if (field.name.size() < 10) continue;
+        if (record.vendor_request_id.empty() && (http::equal_ignoring_case(field.name, "x-request-id") || http::equal_ignoring_case(field.name, "request-id")))
+            record.vendor_request_id = field.value.substr(0, 128);
+        const bool plain = http::equal_ignoring_case(field.name.substr(0, 22), "x-ratelimit-remaining-") ||
+                           http::equal_ignoring_case(field.name, "x-ratelimit-remaining");
+        if (!plain) continue;
+        double value = 0;
+        const std::string_view text = field.value;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+        if (error != std::errc() || end != text.data() + text.size() || !(value >= 0) || value > 1e15) continue;
+        RateLimitSeen seen;
+        const bool tokens = http::equal_ignoring_case(field.name, "x-ratelimit-remaining-tokens");
+        seen.dimension = tokens ? "tokens" : "requests";
+        seen.remaining = value;
+        if (!tokens && field.name.size() == 21) {
+            double reset = 0;  // Apertis and its kin: the moment as seconds since 1970
+            const std::string_view when = from.fields.get("x-ratelimit-reset");
+            const auto [stop, bad] = std::from_chars(when.data(), when.data() + when.size(), reset, std::chars_format::fixed);
+            if (bad == std::errc() && stop == when.data() + when.size() && reset > 1e9 && reset < 1e11) seen.reset_epoch = reset;
+        }
+        record.limits.push_back(seen);
+    }
+}
+
+Task<void> Exchange::attempt(Leg& leg, Target target, bool fresh_connection, bool with_usage) {
+    leg.state = core.state_of(target.upstream);
+    leg.outcome.usage_was_injected = plan.usage_injected && with_usage;
+    const bool opened = co_await open(leg, fresh_connection, plan.timeouts);
+    if (!opened) co_return;
+    const std::vector<std::string_view> pieces = spliced(body.view(), plan.splices, with_usage);
+    std::uint64_t length = 0;
+    for (const std::string_view piece : pieces) length += piece.size();
+    const std::string path = target.upstream->base_url.path + asked.suffix + asked.query;
+    http::UpstreamHead to{head.method, path, target.upstream.get(), target.key, {http::Framing::Kind::length, length}, true, false};
+    leg.request.emplace(http::upstream_head(head, to), pieces);
+    const bool answered = co_await send_and_read_head(leg, plan.timeouts);
+    if (!answered) co_return;
+    const http::ResponseHead& from = leg.answer->head();
+    read_limits(from);
+    if (from.status >= 300 && from.status < 400) {
+        leg.fail(Phase::before_output, Cause::not_an_api, "the upstream answers with a redirect (" + std::to_string(from.status) + ") instead of an API's answer");
+        co_return;
+    }
+    if (from.status >= 400) {
+        leg.outcome.retry_after = retry_after(from);
+        co_await read_error(leg);
+        co_return;
+    }
+    if (is_type(from, "text/html")) {
+        leg.fail(Phase::before_output, Cause::not_an_api, "the upstream answers with a web page (HTML) instead of an API's answer");
+        co_return;
+    }
+    const Dialect* const dialect = dialect_of(asked.endpoint);
+    record.stream = dialect && is_event_stream(from, facts.stream);
+    if (record.stream) co_await relay_events(leg, *dialect, leg.outcome.usage_was_injected);
+    else co_await relay_json(leg);
+}
+
+void Exchange::settle(Leg& leg, const Timeouts& timeouts) {
+    session.deadlines.clear_all();
+    if (!leg.transport.open()) return;
+    --leg.state->busy;
+    const bool reusable = leg.answer && leg.answer->whole() && !leg.answer->has_unread() && leg.answer->head().keep_alive &&
+                          leg.answer->head().status != 101 && leg.request && leg.request->state() == RequestPump::State::done;
+    if (reusable && timeouts.pool_idle > Duration(0)) leg.state->keep_idle(std::move(leg.transport), Clock::now(), timeouts.pool_idle);
+    else leg.transport.close();
+}
+
+}  // namespace streamkeeper::net

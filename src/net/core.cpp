@@ -1,0 +1,173 @@
+#include "net/core.hpp"
+
+#include <malloc.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <random>
+
+#include "net/session.hpp"
+
+namespace streamkeeper::net {
+
+namespace {
+constexpr Duration sweep_interval{50};
+constexpr std::string_view id_alphabet = "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford's base 32
+
+/// Descriptors for everything but sessions: the loop, listeners, log, model lists.
+constexpr std::uint64_t reserved_descriptors = 24;
+
+/// Raised to the hard limit: each session needs two, and a machine's default of 1,024 is soon used up.
+std::uint64_t raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return limit.rlim_cur;
+}
+}  // namespace
+
+Core::Core(std::shared_ptr<const Config> first, ServerHooks the_hooks)
+    : hooks(std::move(the_hooks)),
+      budget(first->limits.memory),
+      sweep_alarm_(reactor, [this] { sweep(); }),
+      drain_alarm_(reactor, [this] { stop(); }),
+      accept_alarm_(reactor, [this] { accept_again(); }),
+      descriptor_limit_(raise_descriptor_limit()),
+      id_seed_(std::random_device{}() | static_cast<std::uint64_t>(std::random_device{}()) << 32) {
+    config = std::move(first);
+}
+
+Core::~Core() = default;
+
+std::string Core::reconfigure(std::shared_ptr<const Config> next) {
+    try {
+        upstreams.adopt(*next);
+    } catch (const std::exception& error) {
+        return error.what();
+    }
+    by_config_.clear();
+    for (const std::shared_ptr<const Upstream>& upstream : next->upstreams) by_config_[upstream.get()] = upstreams.find(*upstream);
+    config = std::move(next);
+    budget.resize(config->limits.memory);
+    refresh_rules();
+    return {};
+}
+
+void Core::refresh_rules() {
+    for (const std::unique_ptr<Listener>& listener : listeners_)
+        listener->state = std::make_shared<const ListenerState>(ListenerState{
+            listener->address, listener->metrics_only, http::admission_rules(*config, listener->address, listener->metrics_only)});
+}
+
+std::shared_ptr<UpstreamState> Core::state_of(const std::shared_ptr<const Upstream>& upstream) {
+    const auto known = by_config_.find(upstream.get());
+    if (known != by_config_.end()) return known->second;
+    // An exchange that began under an older configuration: its upstream may still be there, or be gone.
+    std::shared_ptr<UpstreamState> kept = upstreams.find(*upstream);
+    return kept ? kept : std::make_shared<UpstreamState>(upstream);
+}
+
+std::size_t Core::connection_cap() const {
+    const std::uint64_t room = descriptor_limit_ > reserved_descriptors + 4 ? (descriptor_limit_ - reserved_descriptors) / 2 : 2;
+    return std::min<std::uint64_t>(config->limits.connections, room);
+}
+
+void Core::enter(Session& session) { sessions_.insert(&session); }
+
+void Core::leave(Session& session) {
+    sessions_.erase(&session);
+    if (sessions_.empty()) trim_due_ = true;
+    if (accepting_paused_ && !accept_alarm_.pending()) accept_alarm_.set(Duration(0));
+    if (draining_ && sessions_.empty()) reactor.post([this] { stop(); });
+}
+
+void Core::need_sweep() {
+    if (sweep_alarm_.pending()) return;
+    sweep_due_ = Clock::now() + sweep_interval;
+    sweep_alarm_.set(sweep_interval);
+}
+
+void Core::sweep() {
+    const TimePoint now = Clock::now();
+    if (hooks.loop_lag) hooks.loop_lag(std::chrono::duration<double>(now - sweep_due_).count());
+    // Waking a session may end it, and others with it: the list is copied, and each is kept alive while it is woken.
+    std::vector<std::shared_ptr<Session>> awake;
+    for (Session* const session : sessions_)
+        if (session->passed()) awake.push_back(session->shared_from_this());
+    for (const std::shared_ptr<Session>& session : awake) session->sweep(now);
+    bool pooled = false;
+    for (const auto& [key, state] : upstreams.all()) {
+        state->close_aged(now);
+        pooled = pooled || state->idle() > 0;
+    }
+    if (hooks.tick) hooks.tick();
+    if (sessions_.empty() && !pooled && trim_due_) {
+        trim_due_ = false;
+        malloc_trim(0);
+    }
+    if (!sessions_.empty() || pooled) need_sweep();
+}
+
+void Core::drain() {
+    if (draining_) return;
+    draining_ = true;
+    close_listeners();
+    std::vector<std::shared_ptr<Session>> all;
+    for (Session* const session : sessions_) all.push_back(session->shared_from_this());
+    for (const std::shared_ptr<Session>& session : all) session->end_if_idle();
+    if (sessions_.empty()) return stop();
+    if (config->drain != no_limit) drain_alarm_.set(config->drain);
+}
+
+void Core::stop() {
+    std::vector<std::shared_ptr<Session>> all;
+    for (Session* const session : sessions_) all.push_back(session->shared_from_this());
+    for (const std::shared_ptr<Session>& session : all) session->shut_down();
+    reactor.stop();
+}
+
+ServerSnapshot Core::snapshot() const {
+    ServerSnapshot snapshot;
+    snapshot.sessions = sessions_.size();
+    snapshot.draining = draining_;
+    snapshot.bodies = budget.used(BudgetKind::bodies);
+    snapshot.transcripts = budget.used(BudgetKind::transcripts);
+    snapshot.held = budget.used(BudgetKind::held);
+    snapshot.memory = budget.total();
+    for (const std::shared_ptr<const Upstream>& upstream : config->upstreams) {
+        UpstreamSnapshot one{upstream->name, upstream->base_url.text, 0, 0, 0, {}};
+        if (const auto state = by_config_.find(upstream.get()); state != by_config_.end()) {
+            one.idle = state->second->idle();
+            one.busy = state->second->busy;
+        }
+        if (const auto count = in_flight_.find(upstream->name); count != in_flight_.end()) one.in_flight = count->second;
+        snapshot.in_flight += static_cast<std::size_t>(one.in_flight);
+        for (const Key& key : upstream->keys) one.keys.push_back(key.shown());
+        snapshot.upstreams.push_back(std::move(one));
+    }
+    return snapshot;
+}
+
+void Core::every(Duration interval, std::function<void()> tick) {
+    const std::size_t index = repeating_.size();
+    repeating_.push_back(std::make_unique<Reactor::Alarm>(reactor, [this, interval, index, tick = std::move(tick)] {
+        tick();
+        repeating_[index]->set(interval);
+    }));
+    repeating_.back()->set(interval);
+}
+
+std::string Core::next_request_id() {
+    // 40 random bits of this process, then a count: unique, short, and sorted within one run.
+    std::string id = "sk_";
+    for (int i = 0; i < 8; ++i) id.push_back(id_alphabet[id_seed_ >> (5 * i) & 31]);
+    const std::uint64_t count = id_count_++;
+    for (int i = 5; i >= 0; --i) id.push_back(id_alphabet[count >> (5 * i) & 31]);
+    return id;
+}
+
+}  // namespace streamkeeper::net

@@ -1,0 +1,97 @@
+/// What all sessions share: the loop, the configuration, the upstreams, the budget, one scratch buffer.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "net/reactor.hpp"
+#include "net/transport.hpp"
+#include "net/upstream.hpp"
+#include "streamkeeper/server.hpp"
+
+namespace streamkeeper::net {
+
+class Session;
+
+/// One listening socket and what admission must know about it.
+struct ListenerState {
+    ListenAddress address;
+    bool metrics_only = false;
+    http::AdmissionRules rules;
+};
+
+/// Accepts connections until it is closed.
+struct Listener {
+    Watch watch;
+    Event ready;
+    ListenAddress address;
+    bool metrics_only = false;
+    bool inherited = false;                       ///< from systemd: its file is not ours to remove
+    bool closing = false;
+    std::shared_ptr<const ListenerState> state;
+};
+
+class Core {
+public:
+    Core(std::shared_ptr<const Config>, ServerHooks);
+    ~Core();
+
+    Reactor reactor;
+    ServerHooks hooks;
+    Budget budget;
+    UpstreamRegistry upstreams;
+    std::shared_ptr<const Config> config;
+    /// Filled and emptied within one turn of the loop; nobody keeps bytes in it across a wait.
+    std::array<char, 64 << 10> scratch;
+
+    std::string reconfigure(std::shared_ptr<const Config>);
+    std::string listen(const std::vector<int>& inherited);
+    std::shared_ptr<UpstreamState> state_of(const std::shared_ptr<const Upstream>&);
+
+    void enter(Session&);
+    void leave(Session&);
+    /// Counts a request that goes to an upstream, for gauges and drain.
+    void request_began(const std::string& upstream) { ++in_flight_[upstream]; }
+    void request_ended(const std::string& upstream) { --in_flight_[upstream]; }
+    /// A session waits with a deadline: the sweep must run.
+    void need_sweep();
+    bool draining() const { return draining_; }
+    void drain();
+    void stop();
+    ServerSnapshot snapshot() const;
+    void every(Duration interval, std::function<void()> tick);
+    std::string next_request_id();
+    void log(LogLevel level, std::string_view line) const {
+        if (hooks.log) hooks.log(level, line);
+    }
+    const std::vector<std::unique_ptr<Listener>>& listeners() const { return listeners_; }
+
+private:
+    void close_listeners();
+    std::string open_listener(const ListenAddress&, bool metrics_only, int inherited);
+    static Detached accept_from(Core&, Listener&);
+    /// True if a connection was taken or refused for good; false if there is none, or no room for one.
+    bool accept_one(Listener&);
+    bool make_room();
+    void sweep();
+    void refresh_rules();
+    void accept_again();
+    std::size_t connection_cap() const;
+
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    std::unordered_set<Session*> sessions_;
+    std::unordered_map<std::string, int> in_flight_;
+    std::unordered_map<const Upstream*, std::shared_ptr<UpstreamState>> by_config_;
+    std::vector<std::unique_ptr<Reactor::Alarm>> repeating_;
+    Reactor::Alarm sweep_alarm_, drain_alarm_, accept_alarm_;
+    TimePoint sweep_due_;
+    bool draining_ = false, accepting_paused_ = false, trim_due_ = false;
+    std::uint64_t descriptor_limit_ = 1024;
+    std::uint64_t id_seed_, id_count_ = 0;
+};
+
+}  // namespace streamkeeper::net

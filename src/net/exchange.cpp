@@ -1,0 +1,241 @@
+// The life of one request: read the body, plan, try, record.
+#include "net/exchange.hpp"
+
+#include <algorithm>
+
+namespace streamkeeper::net {
+
+Exchange::Exchange(Session& the_session, std::shared_ptr<const Config> the_config, const http::RequestHead& from)
+    : session(the_session),
+      core(the_session.core),
+      config(std::move(the_config)),
+      head_bytes(the_session.in.view().substr(0, from.size)),
+      head(from),
+      out(the_session.client),
+      keep_alive(from.keep_alive),
+      body_read(from.body.kind == http::Framing::Kind::none),
+      own_before(the_session.own) {
+    http::rebase(head, session.in.view().substr(0, from.size), head_bytes.data());
+    session.in.consume(from.size);
+    if (session.in.empty()) session.in.release();
+    record.id = core.next_request_id();
+    record.began = Clock::now();
+    record.method = head.method;
+    record.config = config;
+}
+
+Exchange::~Exchange() {
+    if (counted) core.request_ended(record.upstream);
+}
+
+Task<bool> Exchange::run() {
+    keep_alive = keep_alive && !core.draining();
+    std::variant<http::Admitted, http::Refusal> verdict = http::admit(head, session.listener->rules);
+    bool own_page = false;
+    if (http::Refusal* const refusal = std::get_if<http::Refusal>(&verdict)) {
+        send_refusal(*refusal);
+    } else {
+        asked = std::move(std::get<http::Admitted>(verdict));
+        record.client = asked.client;
+        record.endpoint = asked.endpoint;
+        record.policy = asked.policy;
+        record.path = asked.suffix;
+        own_page = asked.surface != http::Surface::proxied && asked.surface != http::Surface::models;
+        record.proxied = !own_page;
+        if (own_page) co_await answer_own();
+        else if (asked.surface == http::Surface::models) co_await answer_models();
+        else if (head.websocket && asked.suffix == "/responses")
+            send_page(426, "application/json", R"({"error":{"message":"no WebSocket here: use HTTP","type":"invalid_request_error","code":"upgrade_required","param":null}})",
+                      "Upgrade: HTTP/1.1\r\n");
+        else if (asked.policy) co_await answer_policy();
+        else co_await pass_through();
+    }
+    if (!client_gone) {
+        const bool taken = co_await flush();
+        if (!taken) client_gone = !aborted && record.ending == Ending::ok;
+    }
+    if (client_gone) {
+        record.ending = Ending::client_closed;
+        record.status = 499;
+        keep_alive = false;
+    }
+    record.ended = Clock::now();
+    record.own = session.own - own_before;
+    record.bytes_out = out.bytes();
+    if (!own_page && core.hooks.record) core.hooks.record(record);
+    if (!body_read) keep_alive = false;
+    co_return keep_alive && !out.failed();
+}
+
+Task<void> Exchange::answer_own() {
+    if (asked.surface == http::Surface::preflight) {
+        std::string more = "Access-Control-Allow-Methods: GET, POST\r\n";
+        const std::string_view wanted = head.fields.get("access-control-request-headers");
+        if (!wanted.empty()) more.append("Access-Control-Allow-Headers: ").append(wanted).append("\r\n");
+        send_page(204, {}, {}, more);
+        co_return;
+    }
+    const Page page = core.hooks.page ? core.hooks.page(asked.surface) : Page{404, "text/plain; charset=utf-8", "nothing here\n"};
+    send_page(page.status, page.content_type, page.body,
+              "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\nCache-Control: no-store\r\n"
+              "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n");
+}
+
+Task<bool> Exchange::wait_for_budget(Bytes bytes) {
+    if (core.budget.try_take(BudgetKind::bodies, bytes)) {
+        body_reservation = Reservation(core.budget, BudgetKind::bodies, bytes);
+        co_return true;
+    }
+    // Nothing is read meanwhile: the bytes wait in the client's own socket (back pressure).
+    bool granted = false;
+    const Budget::Ticket ticket = core.budget.wait(BudgetKind::bodies, bytes, [&granted, self = session.shared_from_this()] {
+        granted = true;
+        self->wake_later();
+    });
+    session.read_up_to(0);
+    while (!granted) {
+        const Wake why = co_await session.wait();
+        if (granted || why == Wake::ready || why == Wake::deadline) continue;
+        core.budget.leave(ticket);
+        client_gone = true;
+        break;
+    }
+    session.read_up_to(64u << 10);
+    if (!granted) co_return false;
+    body_reservation = Reservation(core.budget, BudgetKind::bodies, bytes);
+    co_return true;
+}
+
+Task<std::optional<http::Refusal>> Exchange::read_whole_body() {
+    const Bytes most = std::min<Bytes>(config->limits.body, core.budget.total() / 2);
+    const bool chunked = head.body.kind == http::Framing::Kind::chunked;
+    const http::Refusal too_large{413, "request_too_large", "the request body is larger than " + std::to_string(most) + " bytes (limits.body, and half of limits.memory)"};
+    if (head.body.length > most) co_return too_large;
+    // A chunked body does not say how large it will be: room for the largest is taken, and given back when it is known.
+    const bool fits = co_await wait_for_budget(chunked ? most : head.body.length);
+    if (!fits) co_return std::nullopt;
+    if (head.expect_continue && session.in.empty()) out.send("HTTP/1.1 100 Continue\r\n\r\n");
+    http::BodyDecoder decoder(head.body);
+    if (!chunked) body.reserve(head.body.length);
+    session.read_directly(!chunked && head.body.length > session.in.size());
+    std::optional<http::Refusal> refusal;
+    for (session.deadlines.set(Deadline::client_body, Clock::now(), config->timeouts.client_body_idle);;) {
+        session.fill();
+        std::string_view unread = session.in.view();
+        const std::size_t before = unread.size();
+        while (!unread.empty() && !decoder.done() && !decoder.broken()) body.append(decoder.next(unread));
+        session.in.consume(before - unread.size());
+        while (!chunked && !decoder.done() && session.in.empty()) {
+            const std::size_t room = static_cast<std::size_t>(std::min<std::uint64_t>(decoder.remaining(), 256u << 10));
+            char* const to = body.prepare(room);
+            const std::size_t came = session.read_into(to, room);
+            if (came == 0) break;
+            std::string_view run(to, came);
+            decoder.next(run);
+            body.commit(came);
+        }
+        if (decoder.broken()) refusal = http::Refusal{400, "bad_request", "the chunked framing of the request's body is broken (RFC 9112, 7.1)"};
+        else if (body.size() > most) refusal = too_large;
+        if (decoder.done() || refusal) break;
+        const std::size_t had = body.size();
+        const Wake why = co_await session.wait();
+        if (why == Wake::deadline) {
+            refusal = http::Refusal{408, "request_timeout", "the request's body stopped for timeouts.client_body_idle"};
+            break;
+        }
+        if (why == Wake::client_gone || why == Wake::shutdown) {
+            client_gone = true;
+            break;
+        }
+        if (!session.in.empty() || body.size() != had || why == Wake::ready)
+            session.deadlines.set(Deadline::client_body, Clock::now(), config->timeouts.client_body_idle);
+    }
+    session.read_directly(false);
+    session.deadlines.clear(Deadline::client_body);
+    if (session.in.empty()) session.in.release();
+    body_read = decoder.done();
+    record.bytes_in = body.size();
+    body_reservation.shrink(std::max<Bytes>(body.size(), 1));
+    co_return refusal;
+}
+
+Task<void> Exchange::answer_policy() {
+    std::optional<http::Refusal> refusal = co_await read_whole_body();
+    if (client_gone) co_return;
+    std::string_view coding = head.fields.get("content-encoding");
+    if (!refusal && !coding.empty() && !http::equal_ignoring_case(coding, "identity"))
+        refusal = http::Refusal{415, "unsupported_content_encoding", "the request body is encoded as '" + std::string(coding.substr(0, 32)) + "'; send it as it is"};
+    if (!refusal) {
+        std::variant<BodyFacts, http::Refusal> read = streamkeeper::read_body(body.view());
+        if (http::Refusal* const problem = std::get_if<http::Refusal>(&read)) refusal = std::move(*problem);
+        else facts = std::move(std::get<BodyFacts>(read));
+    }
+    if (refusal) {
+        send_refusal(*refusal);
+        co_return;
+    }
+    record.model_asked = facts.model;
+    const std::string& preferred = config->default_upstream.empty() ? config->upstreams.front()->name : config->default_upstream;
+    const std::shared_ptr<const Upstream> fallback = config->upstream_ptr(preferred);
+    if (needs_default_list(*config, asked.upstream, facts.model)) co_await refresh_models(fallback);
+    if (client_gone) co_return;
+    const auto in_list = [this, &fallback](std::string_view id) { return core.state_of(fallback)->models.has(id); };
+    std::variant<streamkeeper::Route, http::Refusal> chosen = streamkeeper::route(*config, asked.upstream, facts.model, in_list);
+    if (const http::Refusal* const unknown = std::get_if<http::Refusal>(&chosen)) {
+        send_refusal(*unknown);
+        co_return;
+    }
+    const streamkeeper::Route& route = std::get<streamkeeper::Route>(chosen);
+    plan = make_plan(*config, route, asked.endpoint, body.view(), facts, core.state_of(route.upstream)->usage_refused);
+    record.upstream = route.upstream->name;
+    record.model = route.model;
+    core.request_began(record.upstream);
+    counted = true;
+    co_await loop_attempts();
+}
+
+Task<void> Exchange::loop_attempts() {
+    AttemptLoop loop;
+    const Target target = plan.targets.front();
+    record.key = target.key ? target.key->name : std::string();
+    bool fresh = false, with_usage = plan.usage_injected;
+    for (;;) {
+        Leg leg;
+        co_await attempt(leg, target, fresh, with_usage);
+        const Action action = loop.on(leg.outcome);
+        note(leg, action);
+        if (action.without_usage) {
+            leg.state->usage_refused = true;
+            with_usage = false;
+            core.log(LogLevel::info, "upstream " + record.upstream + " refuses stream_options; its streams are not metered from now on");
+        }
+        settle(leg, plan.timeouts);
+        if (action.kind == Action::Kind::send_again) {
+            fresh = fresh || action.fresh_connection;
+            continue;
+        }
+        if (leg.outcome.cause == Cause::client_gone) {
+            client_gone = true;
+        } else if (action.kind == Action::Kind::fail && committed) {
+            give_up(action, leg.outcome, record.stream ? dialect_of(asked.endpoint) : nullptr);
+        } else if (action.kind == Action::Kind::fail) {
+            send_error(action, leg.outcome);
+        }
+        co_return;
+    }
+}
+
+void Exchange::note(const Leg& leg, const Action& action) {
+    AttemptRecord attempt;
+    attempt.upstream = record.upstream;
+    attempt.key = record.key;
+    attempt.model = record.model;
+    attempt.status = leg.outcome.status;
+    attempt.reason = action.reason;
+    attempt.error_class = error_class(leg.outcome);
+    attempt.detail = leg.outcome.detail;
+    attempt.took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - leg.began);
+    record.attempts.push_back(std::move(attempt));
+}
+
+}  // namespace streamkeeper::net

@@ -1,0 +1,126 @@
+/// An exchange: one request and its answer. `run` reads like the line in architecture.md; what it asks is answered by
+/// the pure rooms, and what it does is done by the files beside it, each a part of the way:
+///
+///   exchange.cpp   read body ─ plan ─ attempt loop ─ record
+///   attempt.cpp    connect ─ send ─ response head ─ judge
+///   event_relay.cpp, json_answer.cpp   the answers of policy paths
+///   raw_relay.cpp  pass-through: bytes both ways, upgrades
+///   reply.cpp      what streamkeeper itself says to a client
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/answer.hpp"
+#include "net/client_writer.hpp"
+#include "net/core.hpp"
+#include "net/request_pump.hpp"
+#include "net/session.hpp"
+#include "streamkeeper/attempt_loop.hpp"
+#include "streamkeeper/error_body.hpp"
+#include "streamkeeper/plan.hpp"
+
+namespace streamkeeper::net {
+
+/// One try at a target while it lasts: its connection and what was read of its answer.
+struct Leg {
+    std::shared_ptr<UpstreamState> state;
+    Transport transport;
+    std::optional<RequestPump> request;
+    std::optional<Answer> answer;
+    bool reused = false;
+    TimePoint began;
+    Outcome outcome;
+
+    ~Leg();
+    void fail(Phase phase, Cause cause, std::string detail);
+};
+
+struct Exchange {
+    /// Takes the head's bytes out of the session's buffer; `head` points into that buffer.
+    Exchange(Session&, std::shared_ptr<const Config>, const http::RequestHead& head);
+    ~Exchange();
+    Exchange(const Exchange&) = delete;
+    Exchange& operator=(const Exchange&) = delete;
+
+    /// Whether the connection can carry another request.
+    Task<bool> run();
+    /// The connection is to be closed after an answer that the client should be able to read.
+    bool wants_linger() const { return !out.failed() && !aborted; }
+    /// Answers a head that could not be read.
+    static void refuse_unread(Session&, const http::Refusal&);
+
+    // ---- exchange.cpp
+    Task<void> answer_own();
+    Task<void> answer_policy();
+    /// Null once the whole body is in `body`.
+    Task<std::optional<http::Refusal>> read_whole_body();
+    Task<bool> wait_for_budget(Bytes bytes);
+    Task<void> loop_attempts();
+    void note(const Leg&, const Action&);
+
+    // ---- attempt.cpp
+    Task<void> attempt(Leg& leg, Target target, bool fresh_connection, bool with_usage);
+    /// Opens or reuses a connection. False: `leg.outcome` says why not.
+    Task<bool> open(Leg& leg, bool fresh_connection, Timeouts timeouts);
+    /// Sends the request and reads up to the response head. False: `leg.outcome` says why not.
+    Task<bool> send_and_read_head(Leg& leg, Timeouts timeouts);
+    void settle(Leg&, const Timeouts&);  ///< back into the pool, or closed
+    void read_limits(const http::ResponseHead&);
+
+    // ---- event_relay.cpp
+    Task<void> relay_events(Leg& leg, const Dialect& dialect, bool hide_usage);
+
+    // ---- json_answer.cpp
+    /// Collects the whole answer, then shows it; too large for the budget, it is streamed instead.
+    Task<void> relay_json(Leg& leg);
+    /// Collects the body of an error answer, up to a bound, and reads it.
+    Task<void> read_error(Leg& leg);
+
+    // ---- raw_relay.cpp
+    Task<void> pass_through();
+    Task<void> relay_raw(Leg& leg, Timeouts timeouts);
+    Task<void> tunnel(Leg& leg);
+
+    // ---- models_list.cpp
+    Task<void> answer_models();
+    Task<void> refresh_models(std::shared_ptr<const Upstream> upstream);
+    Task<void> fetch_models(Leg& leg);
+
+    // ---- reply.cpp
+    void send_refusal(const http::Refusal&);
+    void send_error(const Action&, const Outcome&);
+    void send_api_error(ApiError);
+    void send_page(int status, std::string_view content_type, std::string_view text, std::string_view more_fields = {});
+    /// Status line and fields of an upstream's answer, ours added; ends with the blank line.
+    std::string answer_head(const Leg&, const http::Framing& body);
+    /// How an answer of unknown length is framed for this client.
+    http::Framing open_framing() const;
+    /// After the commit: the rest can't come. Says so as the contract's "giving up after the commit" demands.
+    void give_up(const Action&, const Outcome&, const Dialect*);
+    /// Waits until the client has taken everything. False if it left, or took nothing for too long.
+    Task<bool> flush();
+
+    Session& session;
+    Core& core;
+    std::shared_ptr<const Config> config;
+    std::string head_bytes;
+    http::RequestHead head;
+    http::Admitted asked;
+    Record record;
+    ClientWriter out;
+    Buffer body;
+    Reservation body_reservation;
+    BodyFacts facts;
+    Plan plan;
+    bool keep_alive, body_read, committed = false, chunked_out = false, aborted = false, client_gone = false, counted = false;
+    Clock::duration own_before;
+};
+
+/// What a wait's reason means for an attempt; nothing if it may go on. `phase` is where it stands.
+bool ended_by(Wake why, Leg& leg, Session& session, Phase phase);
+
+}  // namespace streamkeeper::net

@@ -1,0 +1,161 @@
+// Answers that are one JSON document: collected, judged, metered, then shown whole.
+#include "net/exchange.hpp"
+#include "streamkeeper/inflate.hpp"
+
+namespace streamkeeper::net {
+
+namespace {
+
+constexpr std::size_t largest_error = 1u << 20;
+constexpr Bytes budget_step = 256u << 10;
+
+/// A JSON error in a 200 (errors.md, trap 4). A Responses object carries its own `error` and is an answer all the same.
+bool is_error(std::string_view json, const std::vector<json::Member>& members) {
+    bool error = false;
+    for (const json::Member& member : members) {
+        if (json::key_is(json, member, "object") && member.value.in(json) == "\"response\"") return false;
+        if (json::key_is(json, member, "error")) error = member.kind == json::Kind::object || (member.kind == json::Kind::string && member.value.size() > 2);
+    }
+    return error;
+}
+
+std::string with_identity(const Leg& leg, std::string head) {
+    // The body was inflated here, so the head must not say otherwise.
+    if (!leg.answer->head().fields.has("content-encoding")) return head;
+    std::size_t at = 0;
+    while ((at = head.find("\r\n", at)) != std::string::npos) {
+        at += 2;
+        constexpr std::string_view name = "content-encoding:";
+        if (!http::equal_ignoring_case(std::string_view(head).substr(at, name.size()), name)) continue;
+        head.erase(at, head.find("\r\n", at) + 2 - at);
+        break;
+    }
+    return head;
+}
+
+}  // namespace
+
+Task<void> Exchange::relay_json(Leg& leg) {
+    Answer& answer = *leg.answer;
+    const std::string_view coding = answer.head().fields.get("content-encoding");
+    std::unique_ptr<http::Inflater> inflater = http::Inflater::of(coding);
+    if (!coding.empty() && !inflater && !http::equal_ignoring_case(coding, "identity")) {
+        leg.fail(Phase::before_output, Cause::bad_body, "the answer is encoded as '" + std::string(coding.substr(0, 32)) + "' although identity was asked for");
+        co_return;
+    }
+    Reservation reserved;
+    Buffer collected;
+    std::string inflated;
+    bool streaming = false;
+    session.deadlines.set(Deadline::first_byte, Clock::now(), plan.timeouts.first_byte);
+    for (;;) {
+        std::string_view payload;
+        const Answer::Read read = answer.next(payload);
+        if (read == Answer::Read::done) break;
+        if (read == Answer::Read::broken || read == Answer::Read::closed) {
+            leg.fail(streaming ? Phase::after_output : Phase::before_output, read == Answer::Read::broken ? Cause::bad_body : Cause::closed,
+                     read == Answer::Read::broken ? answer.problem() : "the upstream closed the connection in the middle of its answer");
+            co_return;
+        }
+        if (read == Answer::Read::again) {
+            leg.transport.watch().arm_read();
+            const Wake why = co_await session.wait();
+            leg.transport.watch().take_readable();
+            if (ended_by(why, leg, session, streaming ? Phase::after_output : Phase::before_output)) co_return;
+            continue;
+        }
+        session.deadlines.set(Deadline::first_byte, Clock::now(), plan.timeouts.first_byte);
+        if (inflater) {
+            inflated.clear();
+            if (!inflater->feed(payload, inflated)) {
+                leg.fail(Phase::before_output, Cause::bad_body, "the answer's " + std::string(coding) + " data is broken");
+                co_return;
+            }
+            payload = inflated;
+        }
+        if (!streaming) {
+            while (collected.size() + payload.size() > reserved.bytes() && !streaming)
+                streaming = !reserved.grow(core.budget, BudgetKind::bodies, budget_step);
+            if (streaming) {  // too large to hold: shown as it comes, and not metered
+                out.send(with_identity(leg, answer_head(leg, open_framing())));
+                record.first_output = Clock::now();
+                const std::string_view held = collected.view();
+                if (chunked_out) out.send_chunk({}, std::span(&held, 1));
+                else out.send(held);
+                collected.release();
+            }
+        }
+        if (!streaming) {
+            collected.append(payload);
+            continue;
+        }
+        if (chunked_out) out.send_chunk({}, std::span(&payload, 1));
+        else out.send(payload);
+        if (out.pending()) {
+            answer.keep_unread();
+            const bool taken = co_await flush();
+            if (!taken) {
+                leg.fail(Phase::after_output, Cause::client_gone, "the client left");
+                co_return;
+            }
+        }
+    }
+    if (streaming) {
+        if (chunked_out) out.send("0\r\n\r\n");
+        co_return;
+    }
+    const std::string_view json = collected.view();
+    std::vector<json::Member> members;
+    const std::optional<json::Mistake> mistake = json.empty() ? std::nullopt : json::scan(json, &members);
+    const bool cut = (inflater && !inflater->finished()) || (mistake && answer.head().body.kind == http::Framing::Kind::until_close);
+    if (cut) {
+        leg.fail(Phase::before_output, Cause::closed, "the upstream closed the connection in the middle of its answer");
+        co_return;
+    }
+    if (!mistake && is_error(json, members)) {
+        leg.fail(Phase::before_output, Cause::stream_error, "");
+        leg.outcome.error = read_vendor_error(answer.head().status, answer.head().fields.get("content-type"), json);
+        leg.outcome.vendor_body = json;
+        co_return;
+    }
+    if (!mistake && json.find("\"usage\"") != std::string_view::npos) read_usage(json, record.usage);
+    record.usage_expected = true;
+    const std::string bytes = with_identity(leg, answer_head(leg, {http::Framing::Kind::length, json.size()}));
+    record.first_output = Clock::now();
+    const std::array<std::string_view, 2> pieces = {bytes, json};
+    out.send(pieces);
+}
+
+Task<void> Exchange::read_error(Leg& leg) {
+    Answer& answer = *leg.answer;
+    std::unique_ptr<http::Inflater> inflater = http::Inflater::of(answer.head().fields.get("content-encoding"));
+    std::string collected;
+    session.deadlines.set(Deadline::first_byte, Clock::now(), plan.timeouts.first_byte);
+    for (bool more = true; more;) {
+        std::string_view payload;
+        const Answer::Read read = answer.next(payload);
+        switch (read) {
+            case Answer::Read::ready:
+                if (!inflater) collected.append(payload.substr(0, largest_error - std::min(largest_error, collected.size())));
+                else if (!inflater->feed(payload, collected) || collected.size() > largest_error) more = false;
+                if (collected.size() >= largest_error) more = false;
+                continue;
+            case Answer::Read::done:
+            case Answer::Read::broken:
+            case Answer::Read::closed: more = false; continue;  // the status is known; the text is what came of it
+            case Answer::Read::again: break;
+        }
+        leg.transport.watch().arm_read();
+        const Wake why = co_await session.wait();
+        leg.transport.watch().take_readable();
+        if (why == Wake::deadline) break;
+        if (ended_by(why, leg, session, Phase::before_output)) co_return;
+    }
+    leg.fail(Phase::before_output, Cause::answered, "");
+    leg.outcome.error = read_vendor_error(answer.head().status, answer.head().fields.get("content-type"), collected);
+    if (leg.outcome.error.html)
+        leg.fail(Phase::before_output, Cause::not_an_api, "the upstream answers with a web page (HTML, status " + std::to_string(answer.head().status) + ") instead of an API's answer");
+    leg.outcome.vendor_body = std::move(collected);
+}
+
+}  // namespace streamkeeper::net

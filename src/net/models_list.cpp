@@ -1,0 +1,142 @@
+// `/v1/models`: what the upstreams offer, merged (contract, section 3). Lists are fetched on demand and kept for five
+// minutes; an upstream that fails keeps its last one.
+#include "net/exchange.hpp"
+#include "streamkeeper/forwarding.hpp"
+
+namespace streamkeeper::net {
+
+namespace {
+
+constexpr std::chrono::minutes list_stays_fresh{5};
+constexpr std::size_t largest_list = 16u << 20;
+
+/// `data` of an OpenAI-style list, or the array itself; entries without an `id` are passed over (vendors.md: Apertis
+/// shows `{"data":[{"id","name"}]}`).
+std::vector<ListedModel> read_list(std::string_view text) {
+    std::vector<ListedModel> models;
+    if (json::scan(text)) return models;
+    const std::size_t first = text.find_first_not_of(" \t\r\n");
+    std::string_view list = text[first] == '{' ? json::find(text.substr(first), "data") : text.substr(first);
+    if (list.empty() && text[first] == '{') list = json::find(text.substr(first), "models");
+    if (!list.starts_with('[')) return models;
+    json::for_each_element(
+        list,
+        [](std::string_view element, void* context) {
+            if (!element.starts_with('{')) return;
+            std::string id = json::unquote(json::find(element, "id"));
+            if (!id.empty()) static_cast<std::vector<ListedModel>*>(context)->push_back({std::move(id), std::string(element)});
+        },
+        &models);
+    return models;
+}
+
+/// The entry with another id, and with the fields that strict clients demand (JetBrains Koog: `created`).
+std::string entry_as(const ListedModel& model, const std::string& id, const std::string& owner) {
+    std::string entry = R"({"id":)" + json::quote(id);
+    std::vector<json::Member> members;
+    json::scan(model.entry, &members);
+    bool object = false, created = false, owned = false;
+    for (const json::Member& member : members) {
+        if (json::key_is(model.entry, member, "id")) continue;
+        object = object || json::key_is(model.entry, member, "object");
+        created = created || json::key_is(model.entry, member, "created");
+        owned = owned || json::key_is(model.entry, member, "owned_by");
+        entry.append(",").append(member.key.in(model.entry)).append(":").append(member.value.in(model.entry));
+    }
+    if (!object) entry += R"(,"object":"model")";
+    if (!created) entry += R"(,"created":0)";
+    if (!owned) entry += R"(,"owned_by":)" + json::quote(owner);
+    return entry + "}";
+}
+
+std::string alias_entry(const std::string& alias) {
+    return R"({"id":)" + json::quote(alias) + R"(,"object":"model","created":0,"owned_by":"streamkeeper"})";
+}
+
+}  // namespace
+
+Task<void> Exchange::refresh_models(std::shared_ptr<const Upstream> upstream) {
+    const std::shared_ptr<UpstreamState> state = core.state_of(upstream);
+    if (state->models.fetched_at && Clock::now() - *state->models.fetched_at < list_stays_fresh) co_return;
+    for (bool fresh : {false, true}) {
+        Leg leg;
+        leg.state = state;
+        plan.timeouts = timeouts_for(*config, *upstream, {});
+        const bool opened = co_await open(leg, fresh, plan.timeouts);
+        if (opened) co_await fetch_models(leg);
+        const bool stale = leg.outcome.cause == Cause::closed && leg.reused && !leg.outcome.answer_began;
+        if (leg.outcome.cause == Cause::client_gone) client_gone = true;
+        else if (leg.outcome.cause != Cause::answered)
+            core.log(LogLevel::warning, "the model list of " + upstream->name + " can't be fetched: " + leg.outcome.detail);
+        settle(leg, plan.timeouts);
+        if (!stale) break;
+    }
+}
+
+Task<void> Exchange::fetch_models(Leg& leg) {
+    const Upstream& upstream = leg.state->config();
+    const Key* const key = upstream.keys.empty() ? nullptr : &upstream.keys.front();
+    http::RequestHead blank;
+    blank.method = "GET";
+    const std::string path = upstream.base_url.path + "/models";
+    http::UpstreamHead to{"GET", path, &upstream, key, {}, true, false};
+    std::string request = http::upstream_head(blank, to);
+    if (upstream.auth == AuthStyle::x_api_key) request.insert(request.size() - 2, "anthropic-version: 2023-06-01\r\n");
+    leg.request.emplace(std::move(request), std::vector<std::string_view>());
+    const bool answered = co_await send_and_read_head(leg, plan.timeouts);
+    if (!answered) co_return;
+    std::string text;
+    for (;;) {
+        std::string_view payload;
+        const Answer::Read read = leg.answer->next(payload);
+        if (read == Answer::Read::ready && text.size() < largest_list) {
+            text.append(payload);
+            continue;
+        }
+        if (read == Answer::Read::done) break;
+        if (read != Answer::Read::again) {
+            leg.fail(Phase::before_output, Cause::closed, "its answer was cut");
+            co_return;
+        }
+        leg.transport.watch().arm_read();
+        const Wake why = co_await session.wait();
+        leg.transport.watch().take_readable();
+        if (ended_by(why, leg, session, Phase::before_output)) co_return;
+    }
+    std::vector<ListedModel> models = read_list(text);
+    const int status = leg.answer->head().status;
+    if (status != 200 || models.empty()) {
+        leg.fail(Phase::before_output, Cause::not_an_api, "status " + std::to_string(status) + ", " + std::to_string(models.size()) + " models");
+        co_return;
+    }
+    leg.state->models.models = std::move(models);
+    leg.state->models.fetched_at = Clock::now();
+}
+
+Task<void> Exchange::answer_models() {
+    std::size_t known = 0;
+    for (const std::shared_ptr<const Upstream>& upstream : config->upstreams) {
+        co_await refresh_models(upstream);
+        if (client_gone) co_return;
+        known += core.state_of(upstream)->models.models.size();
+    }
+    if (known == 0) {
+        send_refusal({502, "upstream_unreachable", "no upstream gave its model list; the log says why"});
+        co_return;
+    }
+    const std::string& preferred = config->default_upstream.empty() ? config->upstreams.front()->name : config->default_upstream;
+    std::string text = R"({"object":"list","data":[)";
+    const std::size_t empty = text.size();
+    for (const std::shared_ptr<const Upstream>& upstream : config->upstreams) {
+        const std::string prefix = upstream->name == preferred ? "" : upstream->name + "/";
+        for (const ListedModel& model : core.state_of(upstream)->models.models) {
+            if (text.size() > empty) text += ",";
+            text += entry_as(model, prefix + model.id, upstream->name);
+        }
+    }
+    for (const auto& [alias, target] : config->aliases) text += (text.size() > empty ? "," : "") + alias_entry(alias);
+    text += "]}";
+    send_page(200, "application/json", text);
+}
+
+}  // namespace streamkeeper::net

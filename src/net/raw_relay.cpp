@@ -1,0 +1,188 @@
+// Pass-through: bytes both ways as they come, never held whole. Uploads, binary answers, files, WebSocket upgrades.
+#include <array>
+
+#include "net/exchange.hpp"
+#include "streamkeeper/forwarding.hpp"
+
+namespace streamkeeper::net {
+
+namespace {
+
+/// Most of an answer of status >= 400 that is masked and forwarded; nothing legitimate is near it.
+constexpr std::size_t largest_error = 4u << 20;
+
+std::vector<std::string_view> secrets_of(const Config& config) {
+    std::vector<std::string_view> secrets;
+    for (const std::shared_ptr<const Upstream>& upstream : config.upstreams)
+        for (const Key& key : upstream->keys) secrets.push_back(key.secret.reveal());
+    for (const Client& client : config.clients) secrets.push_back(client.token.reveal());
+    return secrets;
+}
+
+}  // namespace
+
+Task<void> Exchange::pass_through() {
+    std::variant<Route, http::Refusal> chosen = streamkeeper::route(*config, asked.upstream, {}, [](std::string_view) { return false; });
+    if (const http::Refusal* const refusal = std::get_if<http::Refusal>(&chosen)) {
+        send_refusal(*refusal);
+        co_return;
+    }
+    Route& route = std::get<Route>(chosen);
+    const Timeouts timeouts = timeouts_for(*config, *route.upstream, {});
+    const Key* const key = route.upstream->keys.empty() ? nullptr : &route.upstream->keys.front();
+    record.upstream = route.upstream->name;
+    record.key = key ? key->name : std::string();
+    plan.timeouts = timeouts;
+    core.request_began(record.upstream);
+    counted = true;
+    if (head.expect_continue && !session.client_ended()) out.send("HTTP/1.1 100 Continue\r\n\r\n");
+    AttemptLoop loop;
+    for (bool fresh = false;;) {
+        Leg leg;
+        leg.state = core.state_of(route.upstream);
+        // A body that streams can't be sent twice: a connection that may be stale is not for it.
+        const bool streams = head.body.kind != http::Framing::Kind::none;
+        const bool opened = co_await open(leg, fresh || streams || head.websocket, timeouts);
+        if (opened) {
+            const std::string path = route.upstream->base_url.path + asked.suffix + asked.query;
+            http::UpstreamHead to{head.method, path, route.upstream.get(), key, head.body, false, head.websocket};
+            leg.request.emplace(http::upstream_head(head, to), http::BodyDecoder(head.body), head.body.kind == http::Framing::Kind::chunked);
+            const bool answered = co_await send_and_read_head(leg, timeouts);
+            body_read = leg.request->state() == RequestPump::State::done;
+            if (answered) {
+                read_limits(leg.answer->head());
+                if (leg.answer->head().status == 101) co_await tunnel(leg);
+                else co_await relay_raw(leg, timeouts);
+                body_read = leg.request->state() == RequestPump::State::done;
+            }
+        }
+        const Action action = loop.on(leg.outcome);
+        note(leg, action);
+        settle(leg, timeouts);
+        if (action.kind == Action::Kind::send_again) {
+            fresh = true;
+            continue;
+        }
+        if (!body_read) keep_alive = false;
+        if (leg.outcome.cause == Cause::client_gone) {
+            client_gone = true;
+        } else if (action.kind == Action::Kind::fail && committed) {
+            if (leg.outcome.phase == Phase::after_output && leg.outcome.cause != Cause::answered) give_up(action, leg.outcome, nullptr);
+            else record.ending = Ending::error;
+        } else if (action.kind == Action::Kind::fail && leg.outcome.cause == Cause::client_error) {
+            const bool slow = session.passed() == Deadline::client_body || leg.outcome.detail.find("passed") != std::string::npos;
+            send_refusal({slow ? 408 : 400, slow ? "request_timeout" : "bad_request", leg.outcome.detail});
+        } else if (action.kind == Action::Kind::fail) {
+            send_error(action, leg.outcome);
+        }
+        co_return;
+    }
+}
+
+Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
+    Answer& answer = *leg.answer;
+    const http::ResponseHead& from = answer.head();
+    const bool masks = from.status >= 400;
+    http::Framing framing = from.body;
+    if (framing.kind == http::Framing::Kind::chunked || framing.kind == http::Framing::Kind::until_close) framing = open_framing();
+    std::string answered_head = answer_head(leg, framing);
+    std::string error;
+    if (!masks) {
+        out.send(answered_head);
+        record.first_output = Clock::now();
+    }
+    leg.outcome.phase = Phase::after_output;
+    for (;;) {
+        std::string_view payload;
+        const std::uint64_t sent_before = leg.request->written();
+        const RequestPump::State sending = leg.request->pump(session, leg.transport);
+        record.bytes_in += leg.request->written() - sent_before;
+        const Answer::Read read = answer.next(payload);
+        if (read == Answer::Read::ready) {
+            if (masks) {
+                error.append(payload);
+                if (error.size() > largest_error) {
+                    leg.fail(Phase::after_output, Cause::bad_body, "an error answer of more than 4 MiB");
+                    co_return;
+                }
+            } else if (chunked_out) {
+                out.send_chunk({}, std::span(&payload, 1));
+            } else {
+                out.send(payload);
+            }
+            if (!out.pending()) continue;
+            answer.keep_unread();
+            const bool taken = co_await flush();
+            if (taken) continue;
+            leg.fail(Phase::after_output, Cause::client_gone, "the client left");
+            co_return;
+        }
+        if (read == Answer::Read::done) break;
+        if (read != Answer::Read::again) {
+            leg.fail(Phase::after_output, read == Answer::Read::broken ? Cause::bad_body : Cause::closed,
+                     read == Answer::Read::broken ? answer.problem() : "the upstream closed the connection in the middle of its answer");
+            break;
+        }
+        session.deadlines.set(Deadline::stream_idle, Clock::now(), timeouts.stream_idle);
+        leg.transport.watch().arm_read();
+        if (sending == RequestPump::State::blocked) leg.transport.watch().arm_write();
+        const Wake why = co_await session.wait();
+        leg.transport.watch().take_readable();
+        leg.transport.watch().take_writable();
+        if (ended_by(why, leg, session, Phase::after_output)) co_return;
+    }
+    if (masks) {
+        // Bytes as they are, but for keys that a vendor echoes; their length stays, and so does Content-Length.
+        const std::string masked = mask_secrets(std::move(error), secrets_of(*config));
+        const std::string_view piece = masked;
+        if (chunked_out) {
+            out.send_chunk(answered_head, std::span(&piece, 1));
+        } else {
+            const std::array<std::string_view, 2> pieces = {answered_head, masked};
+            out.send(pieces);
+        }
+    }
+    if (leg.outcome.cause == Cause::answered && chunked_out) out.send("0\r\n\r\n");
+}
+
+/// After 101 the connection is the two ends' own: bytes both ways until one of them closes.
+Task<void> Exchange::tunnel(Leg& leg) {
+    const http::ResponseHead& from = leg.answer->head();
+    std::string bytes;
+    http::append_status_line(bytes, 101);
+    http::append_client_fields(bytes, from, false);
+    bytes.append("Connection: Upgrade\r\nUpgrade: websocket\r\nx-streamkeeper-request-id: ").append(record.id).append("\r\n\r\n");
+    committed = true;
+    keep_alive = false;
+    record.status = 101;
+    record.first_output = Clock::now();
+    leg.outcome.phase = Phase::after_output;
+    out.send(bytes);
+    session.deadlines.clear_all();
+    Buffer to_upstream;
+    for (;;) {
+        session.fill();
+        to_upstream.append(session.in.view());
+        session.in.release();
+        session.read_up_to(to_upstream.size() < (256u << 10) ? 64u << 10 : 0);
+        const std::string_view piece = to_upstream.view();
+        const Io io = piece.empty() ? Io{Io::State::ok} : leg.transport.write(std::span(&piece, 1));
+        to_upstream.consume(io.bytes);
+        record.bytes_in += io.bytes;
+        std::string_view received;
+        Answer::Read read = Answer::Read::again;
+        while (!out.pending() && (read = leg.answer->next_raw(received)) == Answer::Read::ready) out.send(received);
+        if (io.state == Io::State::error || read == Answer::Read::closed || out.failed()) break;
+        if (!to_upstream.empty()) leg.transport.watch().arm_write();
+        if (out.pending()) session.client.watch().arm_write();
+        else leg.transport.watch().arm_read();
+        const Wake why = co_await session.wait();
+        leg.transport.watch().take_readable();
+        leg.transport.watch().take_writable();
+        session.client.watch().take_writable();
+        out.flush();
+        if (why == Wake::client_gone || why == Wake::shutdown) break;
+    }
+}
+
+}  // namespace streamkeeper::net

@@ -1,0 +1,251 @@
+// What streamkeeper itself says to a client: heads, errors, pages.
+#include <algorithm>
+
+#include "net/exchange.hpp"
+#include "streamkeeper/forwarding.hpp"
+
+namespace streamkeeper::net {
+
+namespace {
+
+void append_milliseconds(std::string& out, std::string_view name, Clock::duration time) {
+    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+    const std::string fraction = std::to_string(micros % 1000);
+    out.append(name).append(";dur=").append(std::to_string(micros / 1000)).append(".").append(3 - fraction.size(), '0').append(fraction);
+}
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+    if (!value.empty()) out.append(name).append(": ").append(value).append("\r\n");
+}
+
+/// Header values are ASCII without control bytes; a model's name may be anything.
+std::string header_safe(std::string_view text) {
+    std::string safe(text.substr(0, 256));
+    for (char& c : safe)
+        if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
+    return safe;
+}
+
+void append_connection(std::string& out, const Exchange& exchange) {
+    if (!exchange.keep_alive) {
+        out.append("Connection: close\r\n");
+    } else {
+        // A client that believes this closes first, and so never meets our own close (architecture.md, "Client gone").
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(exchange.config->timeouts.client_keepalive).count();
+        if (exchange.config->timeouts.client_keepalive != no_limit)
+            out.append("Keep-Alive: timeout=").append(std::to_string(std::max<long>(1, seconds * 2 / 3))).append("\r\n");
+    }
+}
+
+void append_cors(std::string& out, std::string_view origin) {
+    if (origin.empty()) return;
+    append_field(out, "Access-Control-Allow-Origin", origin);
+    out.append("Access-Control-Expose-Headers: *\r\nVary: Origin\r\n");
+}
+
+void append_own_fields(std::string& out, const Exchange& exchange, bool timing) {
+    const Record& record = exchange.record;
+    append_field(out, "x-streamkeeper-request-id", record.id);
+    append_field(out, "x-streamkeeper-upstream", record.upstream);
+    append_field(out, "x-streamkeeper-model", header_safe(record.model));
+    if (record.proxied && !record.upstream.empty())
+        append_field(out, "x-streamkeeper-attempts", std::to_string(std::max<std::size_t>(1, record.attempts.size() + (timing ? 1 : 0))));
+    append_field(out, "x-streamkeeper-key", record.key);
+    if (!timing) return;
+    out.append("Server-Timing: ");
+    append_milliseconds(out, "queue", {});
+    append_milliseconds(out, ", connect", record.connect);
+    append_milliseconds(out, ", tls", record.tls);
+    append_milliseconds(out, ", upstream", record.upstream_wait);
+    append_milliseconds(out, ", streamkeeper", exchange.session.own - exchange.own_before);
+    out.append("\r\n");
+}
+
+std::vector<std::string_view> all_secrets(const Config& config) {
+    std::vector<std::string_view> secrets;
+    for (const std::shared_ptr<const Upstream>& upstream : config.upstreams)
+        for (const Key& key : upstream->keys) secrets.push_back(key.secret.reveal());
+    for (const Client& client : config.clients) secrets.push_back(client.token.reveal());
+    return secrets;
+}
+
+std::string_view error_type(int status) {
+    switch (status) {
+        case 401: return "authentication_error";
+        case 402: return "billing_error";
+        case 403: return "permission_error";
+        case 429: return "rate_limit_error";
+        default: return status < 500 ? "invalid_request_error" : "server_error";
+    }
+}
+
+std::string message_of(const Exchange& exchange, const Action& action, const Outcome& outcome) {
+    const std::string who = exchange.record.upstream.empty() ? "streamkeeper" : exchange.record.upstream;
+    if (!outcome.error.message.empty()) return who + ": " + outcome.error.message;
+    if (!outcome.detail.empty()) return who + ": " + outcome.detail;
+    return who + ": " + std::to_string(action.status) + " " + std::string(http::reason_phrase(action.status));
+}
+
+std::string hint_of(const Outcome& outcome) {
+    switch (outcome.cause) {
+        case Cause::not_an_api: return "The upstream's base_url is probably wrong: it should end in /v1 (or /v2) as the vendor's documentation says.";
+        case Cause::dns: return "Check the network and the host in the upstream's base_url.";
+        case Cause::certificate: return "streamkeeper never skips verification; set tls.ca_file if a company's proxy inspects TLS.";
+        case Cause::proxy: return "Check the proxy variables of the environment, or set 'proxy: none' for this upstream.";
+        default: return {};
+    }
+}
+
+}  // namespace
+
+void Exchange::refuse_unread(Session& session, const http::Refusal& refusal) {
+    ApiError error;
+    error.status = refusal.status;
+    error.type = "invalid_request_error";
+    error.code = refusal.code;
+    error.message = refusal.message;
+    error.request_id = session.core.next_request_id();
+    const std::string text = render_error(Endpoint::other, error);
+    std::string out;
+    http::append_status_line(out, refusal.status);
+    append_field(out, "Content-Type", "application/json");
+    append_field(out, "Content-Length", std::to_string(text.size()));
+    append_field(out, "x-streamkeeper-request-id", error.request_id);
+    out.append("Connection: close\r\n\r\n").append(text);
+    ClientWriter(session.client).send(out);
+    Record record;
+    record.id = error.request_id;
+    record.status = refusal.status;
+    record.code = refusal.code;
+    record.ending = Ending::error;
+    record.began = record.ended = Clock::now();
+    record.config = session.core.config;
+    if (session.core.hooks.record) session.core.hooks.record(record);
+}
+
+void Exchange::send_page(int status, std::string_view content_type, std::string_view text, std::string_view more_fields) {
+    std::string bytes;
+    http::append_status_line(bytes, status);
+    append_field(bytes, "Content-Type", content_type);
+    if (status != 204) append_field(bytes, "Content-Length", std::to_string(text.size()));
+    append_own_fields(bytes, *this, false);
+    append_cors(bytes, asked.origin);
+    append_connection(bytes, *this);
+    bytes.append(more_fields).append("\r\n");
+    if (head.method != "HEAD") bytes.append(text);
+    out.send(bytes);
+    committed = true;
+    record.status = status;
+}
+
+void Exchange::send_refusal(const http::Refusal& refusal) {
+    ApiError error;
+    error.status = refusal.status;
+    error.type = error_type(refusal.status);
+    error.code = refusal.code;
+    error.message = refusal.message;
+    if (!body_read) keep_alive = false;
+    send_api_error(std::move(error));
+}
+
+void Exchange::send_error(const Action& action, const Outcome& outcome) {
+    ApiError error;
+    error.status = action.status;
+    error.type = outcome.error.type.empty() ? std::string(error_type(action.status)) : outcome.error.type;
+    error.code = action.code.empty() ? outcome.error.code : std::string(action.code);
+    if (!outcome.error.param.empty()) error.param = outcome.error.param;
+    error.message = message_of(*this, action, outcome);
+    error.reason = action.reason;
+    error.hint = hint_of(outcome);
+    error.vendor_body = outcome.vendor_body;
+    for (const AttemptRecord& attempt : record.attempts)
+        error.attempts.push_back({attempt.upstream, attempt.key, attempt.status, std::string(attempt.reason), attempt.took.count()});
+    error.retry_after = outcome.retry_after;
+    send_api_error(std::move(error));
+}
+
+void Exchange::send_api_error(ApiError error) {
+    error.request_id = record.id;
+    error.upstream = record.upstream;
+    error.model = record.model;
+    const std::string text = render_error(asked.endpoint, error, all_secrets(*config));
+    std::string more;
+    if (error.retry_after) append_field(more, "Retry-After", std::to_string(*error.retry_after));
+    else append_field(more, "x-should-retry", "false");
+    if (error.status == 405) append_field(more, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    record.code = error.code;
+    record.ending = Ending::error;
+    send_page(error.status, "application/json", text, more);
+}
+
+http::Framing Exchange::open_framing() const {
+    return {head.minor == 1 ? http::Framing::Kind::chunked : http::Framing::Kind::until_close, 0};
+}
+
+std::string Exchange::answer_head(const Leg& leg, const http::Framing& framing) {
+    const http::ResponseHead& from = leg.answer->head();
+    std::string bytes;
+    bytes.reserve(512 + from.size);
+    http::append_status_line(bytes, from.status, from.reason);
+    const bool bodyless = head.method == "HEAD" || from.status == 204 || from.status == 304;
+    http::append_client_fields(bytes, from, bodyless && from.status != 204);
+    chunked_out = framing.kind == http::Framing::Kind::chunked;
+    if (framing.kind == http::Framing::Kind::until_close) keep_alive = false;
+    if (chunked_out) bytes.append("Transfer-Encoding: chunked\r\n");
+    else if (!bodyless && framing.kind != http::Framing::Kind::until_close) append_field(bytes, "Content-Length", std::to_string(framing.length));
+    append_own_fields(bytes, *this, true);
+    append_cors(bytes, asked.origin);
+    append_connection(bytes, *this);
+    bytes.append("\r\n");
+    committed = true;
+    record.status = from.status;
+    return bytes;
+}
+
+void Exchange::give_up(const Action& action, const Outcome& outcome, const Dialect* dialect) {
+    record.code = action.code.empty() ? outcome.error.code : std::string(action.code);
+    const bool terminal = action.status >= 400 && action.status < 500 && action.status != 408 && action.status != 409 && action.status != 429;
+    if (dialect && (terminal || !chunked_out)) {
+        ApiError error;
+        error.status = action.status;
+        error.type = outcome.error.type.empty() ? std::string(error_type(action.status)) : outcome.error.type;
+        error.code = record.code;
+        error.message = message_of(*this, action, outcome);
+        error.request_id = record.id;
+        error.reason = action.reason;
+        const std::string event = dialect->error_event(render_error(asked.endpoint, error, all_secrets(*config)));
+        const std::string_view piece = event;
+        if (chunked_out) {
+            out.send_chunk({}, std::span(&piece, 1));
+            out.send("0\r\n\r\n");
+        } else {
+            out.send(event);
+        }
+        record.ending = Ending::error;
+        return;
+    }
+    if (dialect && chunked_out) {
+        const std::string comment = ": streamkeeper " + std::string(action.reason) + "\n\n";
+        const std::string_view piece = comment;
+        out.send_chunk({}, std::span(&piece, 1));
+    }
+    record.ending = Ending::aborted;
+    aborted = true;
+    keep_alive = false;
+}
+
+Task<bool> Exchange::flush() {
+    while (out.pending()) {
+        session.deadlines.set(Deadline::client_body, Clock::now(), config->timeouts.client_keepalive);
+        session.client.watch().arm_write();
+        const Wake why = co_await session.wait();
+        session.client.watch().take_writable();
+        out.flush();
+        if (out.failed() || why == Wake::client_gone || why == Wake::shutdown) co_return false;
+        if (why == Wake::deadline && session.passed() == Deadline::client_body) co_return false;
+    }
+    session.deadlines.clear(Deadline::client_body);
+    co_return !out.failed();
+}
+
+}  // namespace streamkeeper::net

@@ -1,0 +1,174 @@
+#include "net/transport.hpp"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "net/tls.hpp"
+
+namespace streamkeeper::net {
+
+namespace {
+constexpr std::size_t max_pieces = 64;
+constexpr std::size_t tls_record = 16384;
+}  // namespace
+
+Transport::Transport(Reactor& reactor, int descriptor) : watch_(reactor, descriptor) {}
+Transport::Transport(Transport&& other) noexcept
+    : watch_(std::move(other.watch_)), ssl_(std::exchange(other.ssl_, nullptr)) {}
+Transport& Transport::operator=(Transport&& other) noexcept {
+    close();
+    watch_ = std::move(other.watch_);
+    ssl_ = std::exchange(other.ssl_, nullptr);
+    return *this;
+}
+Transport::~Transport() { close(); }
+
+bool Transport::start_tls(TlsContext& context) {
+    ssl_ = context.open(watch_.descriptor());
+    return ssl_ != nullptr;
+}
+
+Io Transport::tls_result(int result) {
+    Io io;
+    switch (SSL_get_error(ssl_, result)) {
+        case SSL_ERROR_WANT_READ:
+        case SSL_ERROR_WANT_WRITE: io.state = Io::State::again; break;
+        case SSL_ERROR_ZERO_RETURN: io.state = Io::State::end; break;
+        case SSL_ERROR_SYSCALL:
+            io.state = Io::State::error;
+            io.error = errno;
+            break;
+        default: {
+            // Without close_notify: whether the message was whole, its own framing tells (architecture.md).
+            const bool truncated = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+            io.state = truncated ? Io::State::end : Io::State::error;
+        }
+    }
+    return io;
+}
+
+Io Transport::handshake(bool& wants_write) {
+    ERR_clear_error();
+    const int result = SSL_do_handshake(ssl_);
+    if (result == 1) return {Io::State::ok};
+    wants_write = SSL_want_write(ssl_);
+    return tls_result(result);
+}
+
+Io Transport::read(char* to, std::size_t room) {
+    if (ssl_) {
+        ERR_clear_error();
+        std::size_t got = 0;
+        const int result = SSL_read_ex(ssl_, to, room, &got);
+        if (result != 1) return tls_result(result);
+        return {Io::State::ok, got, SSL_has_pending(ssl_) == 0 && got < room};
+    }
+    const ssize_t got = ::recv(watch_.descriptor(), to, room, 0);
+    if (got > 0) return {Io::State::ok, static_cast<std::size_t>(got), static_cast<std::size_t>(got) < room};
+    if (got == 0) return {Io::State::end};
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Io::State::again, 0, true};
+    return {Io::State::error, 0, true, errno};
+}
+
+Io Transport::write(std::span<const std::string_view> pieces) {
+    Io total;
+    total.state = Io::State::ok;
+    while (!pieces.empty()) {
+        const Io io = ssl_ ? tls_write(pieces) : plain_write(pieces);
+        total.bytes += io.bytes;
+        if (io.state != Io::State::ok) {
+            total.state = io.state;
+            total.error = io.error;
+            return total;
+        }
+        std::size_t taken = io.bytes;
+        while (!pieces.empty() && taken >= pieces.front().size()) {
+            taken -= pieces.front().size();
+            pieces = pieces.subspan(1);
+        }
+        if (taken == 0) continue;
+        const std::string_view rest = pieces.front().substr(taken);
+        const Io tail = write(std::span(&rest, 1));
+        total.bytes += tail.bytes;
+        if (tail.state != Io::State::ok) {
+            total.state = tail.state;
+            total.error = tail.error;
+            return total;
+        }
+        pieces = pieces.subspan(1);
+    }
+    return total;
+}
+
+Io Transport::plain_write(std::span<const std::string_view> pieces) {
+    std::array<iovec, max_pieces> vectors;
+    const std::size_t count = std::min(pieces.size(), max_pieces);
+    for (std::size_t i = 0; i < count; ++i)
+        vectors[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = count;
+    const ssize_t sent = ::sendmsg(watch_.descriptor(), &message, MSG_NOSIGNAL);
+    if (sent >= 0) return {Io::State::ok, static_cast<std::size_t>(sent)};
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Io::State::again};
+    return {Io::State::error, 0, false, errno};
+}
+
+/// One record at a time; small pieces are put together, so that a head and its body are one record and one write.
+Io Transport::tls_write(std::span<const std::string_view> pieces) {
+    std::array<char, tls_record> record;
+    std::string_view bytes = pieces.front();
+    if (bytes.size() < tls_record && pieces.size() > 1) {
+        std::size_t filled = 0;
+        for (const std::string_view piece : pieces) {
+            const std::size_t part = std::min(piece.size(), tls_record - filled);
+            std::memcpy(record.data() + filled, piece.data(), part);
+            filled += part;
+            if (filled == tls_record) break;
+        }
+        bytes = {record.data(), filled};
+    }
+    if (bytes.empty()) return {Io::State::ok};
+    ERR_clear_error();
+    std::size_t written = 0;
+    const int result = SSL_write_ex(ssl_, bytes.data(), std::min(bytes.size(), tls_record), &written);
+    if (result == 1) return {Io::State::ok, written};
+    return tls_result(result);
+}
+
+bool Transport::stale() {
+    char byte;
+    const ssize_t seen = ::recv(watch_.descriptor(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (seen < 0) return errno != EAGAIN && errno != EWOULDBLOCK;
+    // On TLS, bytes may be a session ticket; SSL takes those with the next answer. Plain bytes are nobody's answer.
+    return seen == 0 || !ssl_;
+}
+
+void Transport::finish_writing() { ::shutdown(watch_.descriptor(), SHUT_WR); }
+
+void Transport::close() {
+    if (ssl_) {
+        // A quiet shutdown writes nothing, but without it OpenSSL would take the session for a broken one.
+        SSL_set_quiet_shutdown(ssl_, 1);
+        SSL_shutdown(ssl_);
+        SSL_free(std::exchange(ssl_, nullptr));
+    }
+    watch_.close();
+}
+
+void Transport::abort() {
+    const linger now{1, 0};
+    ::setsockopt(watch_.descriptor(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    close();
+}
+
+}  // namespace streamkeeper::net

@@ -1,0 +1,129 @@
+#include "net/upstream.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace streamkeeper::net {
+
+namespace {
+
+std::string state_key(const Upstream& upstream) {
+    const std::string proxy = upstream.proxy.kind == ProxyChoice::Kind::url ? upstream.proxy.url.text
+                              : upstream.proxy.kind == ProxyChoice::Kind::env ? "env" : "none";
+    return upstream.registry_key() + "|" + proxy + "|" + upstream.ca_file.string();
+}
+
+std::string environment(const char* upper, const char* lower, std::string& which) {
+    for (const char* const name : {lower, upper}) {
+        const char* const value = std::getenv(name);
+        if (!value || !*value) continue;
+        which = name;
+        return value;
+    }
+    return {};
+}
+
+/// An entry of NO_PROXY: `*`, a host, or a domain with everything below it; a port is ignored.
+bool exempts(std::string_view entry, std::string_view host) {
+    while (entry.starts_with(' ')) entry.remove_prefix(1);
+    while (entry.ends_with(' ')) entry.remove_suffix(1);
+    if (entry == "*") return true;
+    if (entry.starts_with("*.")) entry.remove_prefix(1);
+    if (const std::size_t colon = entry.rfind(':'); colon != std::string_view::npos && entry.find(':') == colon)
+        entry = entry.substr(0, colon);
+    if (entry.empty()) return false;
+    if (entry == host) return true;
+    if (entry.starts_with('.')) return host.ends_with(entry) || host == entry.substr(1);
+    return host.size() > entry.size() && host.ends_with(entry) && host[host.size() - entry.size() - 1] == '.';
+}
+
+bool no_proxy(std::string_view host) {
+    std::string ignored;
+    const std::string list = environment("NO_PROXY", "no_proxy", ignored);
+    std::string_view rest = list;
+    while (!rest.empty()) {
+        const std::size_t comma = rest.find(',');
+        if (exempts(rest.substr(0, comma), host)) return true;
+        rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    }
+    // A proxy for this machine's own services is always a mistake of the environment.
+    return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+std::string base64(std::string_view bytes) {
+    static constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string out;
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        unsigned group = 0;
+        for (std::size_t j = 0; j < 3; ++j) group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
+        for (std::size_t j = 0; j < 4; ++j) out.push_back(i + j <= bytes.size() ? digits[group >> (18 - 6 * j) & 63] : '=');
+    }
+    return out;
+}
+
+}  // namespace
+
+Hop hop_to(const Upstream& upstream) {
+    Hop direct{upstream.base_url.host, upstream.base_url.port, false, "", ""};
+    if (upstream.proxy.kind == ProxyChoice::Kind::none) return direct;
+    if (upstream.proxy.kind == ProxyChoice::Kind::url)
+        return {upstream.proxy.url.host, upstream.proxy.url.port, true, "the setting 'proxy' of upstream " + upstream.name, ""};
+    if (no_proxy(upstream.base_url.host)) return direct;
+    std::string which;
+    std::string value = upstream.base_url.tls ? environment("HTTPS_PROXY", "https_proxy", which) : environment("HTTP_PROXY", "http_proxy", which);
+    if (value.empty()) value = environment("ALL_PROXY", "all_proxy", which);
+    if (value.empty()) return direct;
+    if (value.find("://") == std::string::npos) value = "http://" + value;
+    std::string credentials;
+    if (const std::size_t at = value.rfind('@'); at != std::string::npos) {
+        const std::size_t begin = value.find("://") + 3;
+        credentials = value.substr(begin, at - begin);
+        value.erase(begin, at + 1 - begin);
+    }
+    const std::optional<BaseUrl> url = parse_base_url(value);
+    if (!url) return direct;
+    return {url->host, url->port, true, which, credentials.empty() ? "" : "Basic " + base64(credentials)};
+}
+
+bool ModelList::has(std::string_view id) const {
+    return std::any_of(models.begin(), models.end(), [id](const ListedModel& model) { return model.id == id; });
+}
+
+UpstreamState::UpstreamState(std::shared_ptr<const Upstream> config) : config_(std::move(config)), hop_(hop_to(*config_)) {
+    if (config_->base_url.tls) tls_ = std::make_unique<TlsContext>(config_->base_url.host, config_->ca_file);
+}
+
+std::optional<Transport> UpstreamState::take_idle(TimePoint now) {
+    while (!idle_.empty()) {
+        IdleConnection last = std::move(idle_.back());
+        idle_.pop_back();
+        if (now - last.since < last.keep && !last.transport.stale()) return std::move(last.transport);
+    }
+    return std::nullopt;
+}
+
+void UpstreamState::keep_idle(Transport transport, TimePoint now, Duration keep) {
+    transport.watch().owner(nullptr);
+    idle_.push_back({std::move(transport), now, keep});
+}
+
+void UpstreamState::close_aged(TimePoint now) {
+    std::erase_if(idle_, [now](const IdleConnection& idle) { return now - idle.since >= idle.keep; });
+}
+
+void UpstreamRegistry::adopt(const Config& config) {
+    std::map<std::string, std::shared_ptr<UpstreamState>> next;
+    for (const std::shared_ptr<const Upstream>& upstream : config.upstreams) {
+        const std::string key = state_key(*upstream);
+        const auto known = states_.find(key);
+        next[key] = known != states_.end() ? known->second : std::make_shared<UpstreamState>(upstream);
+    }
+    states_ = std::move(next);
+}
+
+std::shared_ptr<UpstreamState> UpstreamRegistry::find(const Upstream& upstream) const {
+    const auto found = states_.find(state_key(upstream));
+    return found == states_.end() ? nullptr : found->second;
+}
+
+}  // namespace streamkeeper::net
