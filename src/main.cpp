@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "cli/hint.hpp"
 #include "cli/mock_verb.hpp"
 #include "cli/verbs.hpp"
 
@@ -45,8 +46,10 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const int code = app.exit(error);
-        return code == 0 ? 0 : 2;  // help and version are no errors
+        const std::string problem = error.get_exit_code() == 0 ? std::string() : unknown_word(app, argc, argv);
+        if (problem.empty()) return app.exit(error) == 0 ? 0 : 2;  // help and version are no errors
+        std::cerr << "streamkeeper: " << problem << "\nRun with --help for more information.\n";
+        return 2;
     }
     if (*serve) return run_serve(config, quick);
     if (*check) return run_check(config, schema, reference);

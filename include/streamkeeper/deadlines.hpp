@@ -43,6 +43,11 @@ public:
         if (times_[earliest] > now) return std::nullopt;
         return static_cast<Deadline>(earliest);
     }
+    bool passed(Deadline which, TimePoint now) const { return times_[static_cast<std::size_t>(which)] <= now; }
+    /// Moves one that is set: the time that went by was not its to count.
+    void postpone(Deadline which, TimePoint::duration by) {
+        if (has(which)) at(which) += by;
+    }
     bool has(Deadline which) const { return times_[static_cast<std::size_t>(which)] != TimePoint::max(); }
 
 private:

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "streamkeeper/endpoint.hpp"
 #include "streamkeeper/sse.hpp"
@@ -30,6 +31,9 @@ struct Dialect {
     std::string (*error_event)(std::string_view error_json);
     /// A no-op that clients' watchdogs count as life (resumption.md); empty where none is allowed yet.
     std::string_view noop;
+    /// Notes the choices that an event speaks of: `open[i]` is 1 from the first event of choice i until its finish. For
+    /// requests with `n` > 1; null where an answer is one message.
+    void (*note_choices)(std::string_view data, std::vector<char>& open) = nullptr;
 };
 
 /// Null for endpoints that do not stream.

@@ -21,6 +21,7 @@ struct BodyFacts {
     std::string model;                 ///< unquoted; empty if there is none
     json::Span model_span;             ///< with quotes; empty without a model
     bool stream = false;
+    unsigned choices = 1;              ///< `n`: how many answers were asked for
     bool usage_asked = false;          ///< the client itself set stream_options.include_usage
     std::optional<json::Member> stream_options;
     std::size_t closing_brace = 0;     ///< where a member can be appended

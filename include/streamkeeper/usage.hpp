@@ -31,5 +31,7 @@ TokenCounts disjoint(const Usage&);
 /// Looks at `usage`, `choices[*].usage`, `x_groq.usage`, `message.usage`, `response.usage` and `usageMetadata` of a
 /// valid JSON object (a body or an event's data) and keeps what it finds.
 void read_usage(std::string_view json, Usage&);
+/// The same for a usage object that is already found: the common case, without a walk through the answer.
+void read_usage_object(std::string_view object, Usage&);
 
 }  // namespace streamkeeper

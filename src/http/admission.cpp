@@ -129,6 +129,7 @@ std::optional<Refusal> judge_method(const RequestHead& head, bool read_only) {
 
 std::variant<Admitted, Refusal> admit_own(const RequestHead& head, Admitted admitted) {
     if (std::optional<Refusal> refusal = judge_method(head, true)) return std::move(*refusal);
+    if (std::optional<Refusal> refusal = judge_path(head.path)) return std::move(*refusal);
     if (head.path == "/metrics") admitted.surface = Surface::metrics;
     else if (head.path == "/healthz") admitted.surface = Surface::healthz;
     else if (head.path == "/readyz") admitted.surface = Surface::readyz;

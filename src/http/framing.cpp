@@ -52,7 +52,7 @@ void BodyDecoder::step(char byte) {
         case State::extension:
             // Extensions are ignored (RFC 9112, 7.1.1), but only harmless ones: bounded, without control bytes.
             if (byte == '\r') state_ = State::size_lf;
-            else if ((static_cast<unsigned char>(byte) < 0x20 && byte != '\t') || ++line_bytes_ > max_extension) state_ = State::broken;
+            else if ((static_cast<unsigned char>(byte) < 0x20 && byte != '\t') || byte == 0x7f || ++line_bytes_ > max_extension) state_ = State::broken;
             break;
         case State::size_lf:
             if (byte == '\n') end_size_line();

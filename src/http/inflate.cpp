@@ -15,6 +15,7 @@ constexpr std::size_t largest_feed = 64u << 20;       // a "zip bomb" in one rea
 
 struct Inflater::State {
     z_stream stream{};
+    bool maybe_raw = false;  ///< "deflate" means the zlib format, and some servers send it without its header
     State() { inflateInit2(&stream, detect_header); }
     ~State() { inflateEnd(&stream); }
 };
@@ -24,7 +25,10 @@ Inflater::~Inflater() = default;
 
 std::unique_ptr<Inflater> Inflater::of(std::string_view coding) {
     const bool known = equal_ignoring_case(coding, "gzip") || equal_ignoring_case(coding, "x-gzip") || equal_ignoring_case(coding, "deflate");
-    return known ? std::unique_ptr<Inflater>(new Inflater) : nullptr;
+    if (!known) return nullptr;
+    std::unique_ptr<Inflater> inflater(new Inflater);
+    inflater->state_->maybe_raw = equal_ignoring_case(coding, "deflate");
+    return inflater;
 }
 
 bool Inflater::feed(std::string_view in, std::string& out) {
@@ -32,6 +36,11 @@ bool Inflater::feed(std::string_view in, std::string& out) {
     z_stream& stream = state_->stream;
     stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(in.data()));
     stream.avail_in = static_cast<uInt>(in.size());
+    if (state_->maybe_raw && !in.empty()) {
+        constexpr int zlib_method = 8;  // RFC 1950, 2.2: the low half of the first byte
+        if ((in.front() & 15) != zlib_method) inflateReset2(&stream, -MAX_WBITS);
+        state_->maybe_raw = false;
+    }
     for (std::size_t produced = 0; produced <= largest_feed;) {
         if (finished_) return stream.avail_in == 0;
         stream.next_out = reinterpret_cast<Bytef*>(block.data());

@@ -52,6 +52,8 @@ constexpr std::array<std::string_view, 34> roots = {
 }  // namespace
 
 std::optional<Refusal> judge_path(std::string_view path) {
+    // The request line had no control bytes; without these three there is nothing to find.
+    if (path.find_first_of("%\\;") == std::string_view::npos && path.find("/.") == std::string_view::npos) return std::nullopt;
     const std::optional<std::string> decoded = decode(path);
     if (!decoded) return bad_path("the path has a '%' without two hex digits behind it");
     if (decoded->find('\\') != std::string::npos) return bad_path("the path has a backslash");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "llm/event_parts.hpp"
 #include "streamkeeper/json_scan.hpp"
@@ -81,6 +82,21 @@ EventFacts read_chunk(const sse::Event& event, bool (*payload)(std::string_view)
 EventFacts read_chat(const sse::Event& event) { return read_chunk(event, delta_payload); }
 EventFacts read_completion(const sse::Event& event) { return read_chunk(event, text_payload); }
 
+void note_choice(std::string_view choice, void* context) {
+    constexpr std::size_t most = 128;  // OpenAI's own limit of `n`
+    auto& open = *static_cast<std::vector<char>*>(context);
+    const std::string_view text = json::find(choice, "index");
+    std::size_t index = 0;
+    std::from_chars(text.data(), text.data() + text.size(), index);
+    if (index >= most) return;
+    if (index >= open.size()) open.resize(index + 1, 1);
+    if (!bare(json::find(choice, "finish_reason")).empty()) open[index] = 0;
+}
+
+void note_choices(std::string_view data, std::vector<char>& open) {
+    json::for_each_element(json::find(data, "choices"), note_choice, &open);
+}
+
 std::string error_chunk(std::string_view error_json) { return "data: " + wrapped_error(error_json) + "\n\n"; }
 
 }  // namespace
@@ -89,11 +105,13 @@ std::string error_chunk(std::string_view error_json) { return "data: " + wrapped
 const Dialect chat_dialect{
     "chat", read_chat, true, error_chunk,
     "data: {\"id\":\"\",\"object\":\"chat.completion.chunk\",\"created\":0,\"model\":\"\",\"choices\":[{\"index\":0,"
-    "\"delta\":{},\"finish_reason\":null}]}\n\n"};
+    "\"delta\":{},\"finish_reason\":null}]}\n\n",
+    note_choices};
 
 const Dialect completions_dialect{
     "completions", read_completion, true, error_chunk,
     "data: {\"id\":\"\",\"object\":\"text_completion\",\"created\":0,\"model\":\"\",\"choices\":[{\"index\":0,"
-    "\"text\":\"\",\"logprobs\":null,\"finish_reason\":null}]}\n\n"};
+    "\"text\":\"\",\"logprobs\":null,\"finish_reason\":null}]}\n\n",
+    note_choices};
 
 }  // namespace streamkeeper

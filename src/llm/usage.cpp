@@ -102,6 +102,10 @@ bool reasoning_is_extra(const Usage& usage, std::int64_t prompt, std::int64_t co
 
 }  // namespace
 
+void read_usage_object(std::string_view object, Usage& usage) {
+    if (is_object(object)) read_counts(object, usage);
+}
+
 void read_usage(std::string_view json, Usage& usage) {
     std::string_view counts;
     for (json::MemberCursor at{json, {}, {}}; json::next_member(at);) {

@@ -38,8 +38,13 @@ Answer::Read Answer::read_head(bool to_head, bool upgrade) {
                     problem_ = "101 Switching Protocols, which nobody asked for";
                     return Read::broken;
                 }
-                if (interim) {  // 100, 102, 103: passed over (RFC 9110, 15.2)
+                if (interim) {  // 100, 102, 103: passed over (RFC 9110, 15.2), but not for ever
                     head_bytes_.clear();
+                    interim_ += head->size;
+                    if (interim_ > max_response_head) {
+                        problem_ = "more than 256 KiB of interim answers";
+                        return Read::broken;
+                    }
                     continue;
                 }
                 if (!gathered) {  // the views must point into bytes that stay
@@ -57,17 +62,21 @@ Answer::Read Answer::read_head(bool to_head, bool upgrade) {
     }
 }
 
+Answer::Read Answer::next_of_read(std::string_view& payload) {
+    if (!unread_.empty()) {
+        payload = body_.next(unread_);
+        if (body_.broken()) {
+            problem_ = "the chunked framing of the answer is broken";
+            return Read::broken;
+        }
+        if (!payload.empty()) return Read::ready;
+    }
+    return body_.done() ? Read::done : Read::again;
+}
+
 Answer::Read Answer::next(std::string_view& payload) {
     for (;;) {
-        if (!unread_.empty()) {
-            payload = body_.next(unread_);
-            if (body_.broken()) {
-                problem_ = "the chunked framing of the answer is broken";
-                return Read::broken;
-            }
-            if (!payload.empty()) return Read::ready;
-        }
-        if (body_.done()) return Read::done;
+        if (const Read read = next_of_read(payload); read != Read::again) return read;
         if (!kept_.empty()) kept_.release();
         const Read read = refill();
         if (read == Read::closed && body_.end_of_input()) return Read::done;

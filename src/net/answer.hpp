@@ -30,15 +30,18 @@ public:
     Read read_head(bool to_head, bool upgrade);
     const http::ResponseHead& head() const { return head_; }
 
-    /// The next run of payload, valid until the next call.
+    /// The next run of payload, valid until the connection is read again.
     Read next(std::string_view& payload);
+    /// The same from what was read already; `again`: all of that is used up, and `next` would overwrite it.
+    Read next_of_read(std::string_view& payload);
     /// What lies unread in the scratch buffer is moved to safety; call it before a wait in the middle of a run.
     void keep_unread();
     /// After a 101: what came behind the head, and the stream's own bytes from then on.
     Read next_raw(std::string_view& bytes);
 
     bool began() const { return began_; }
-    bool whole() const { return body_.done(); }
+    /// Head and body: a connection whose answer is still to come must not be used again.
+    bool whole() const { return head_.status != 0 && body_.done(); }
     bool has_unread() const { return !unread_.empty(); }
     const std::string& problem() const { return problem_; }
 
@@ -53,6 +56,7 @@ private:
     http::BodyDecoder body_;
     std::string_view unread_;
     std::string problem_;
+    std::size_t interim_ = 0;   ///< bytes of 1xx heads
     bool began_ = false, drained_ = false;
 };
 

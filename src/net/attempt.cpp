@@ -69,7 +69,7 @@ bool ended_by(Wake why, Leg& leg, Session& session, Phase phase) {
 }
 
 Task<bool> Exchange::open(Leg& leg, bool fresh_connection, Timeouts timeouts) {
-    leg.began = Clock::now();
+    leg.began = core.reactor.now();
     if (!fresh_connection) {
         if (std::optional<Transport> idle = leg.state->take_idle(leg.began)) {
             leg.transport = std::move(*idle);
@@ -94,7 +94,7 @@ Task<bool> Exchange::open(Leg& leg, bool fresh_connection, Timeouts timeouts) {
 Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
     RequestPump& request = *leg.request;
     leg.answer.emplace(leg.transport, core.scratch.data(), core.scratch.size());
-    const TimePoint began = Clock::now();
+    const TimePoint began = core.reactor.now();
     session.deadlines.set(Deadline::first_byte, began, timeouts.first_byte);
     session.deadlines.set(Deadline::total, leg.began, timeouts.total);
     const bool to_head = head.method == "HEAD";
@@ -103,14 +103,14 @@ Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
         const std::uint64_t before = request.written();
         const RequestPump::State state = request.pump(session, leg.transport);
         record.bytes_in += request.written() - before;
-        if (request.written() != before && !write_failed) session.deadlines.set(Deadline::first_byte, Clock::now(), timeouts.first_byte);
+        if (request.written() != before && !write_failed) session.deadlines.set(Deadline::first_byte, core.reactor.now(), timeouts.first_byte);
         if (state == RequestPump::State::client_broken) {
             leg.fail(Phase::sending, Cause::client_error, "the chunked framing of the request's body is broken (RFC 9112, 7.1)");
             co_return false;
         }
         if (state == RequestPump::State::starved) {
             if (request.written() != before || !session.deadlines.has(Deadline::client_body))
-                session.deadlines.set(Deadline::client_body, Clock::now(), config->timeouts.client_body_idle);
+                session.deadlines.set(Deadline::client_body, core.reactor.now(), config->timeouts.client_body_idle);
             session.deadlines.clear(Deadline::first_byte);
         } else {
             session.deadlines.clear(Deadline::client_body);
@@ -118,12 +118,10 @@ Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
         if (state == RequestPump::State::upstream_failed && !write_failed) {
             // The vendor may have answered before it closed: that answer is worth more than the write error (errors.md, N7).
             write_failed = true;
-            session.deadlines.set(Deadline::first_byte, Clock::now(), read_on_after_write_error);
-            leg.transport.watch().arm_read();
+            session.deadlines.set(Deadline::first_byte, core.reactor.now(), read_on_after_write_error);
         }
-        leg.transport.watch().arm_read();
-        if (state == RequestPump::State::blocked) leg.transport.watch().arm_write();
-        const Wake why = co_await session.wait();
+        Wake why = Wake::ready;
+        if (!leg.transport.watch().readable()) why = co_await session.wait();
         leg.transport.watch().take_writable();
         const Phase phase = state == RequestPump::State::done ? Phase::awaiting_head : Phase::sending;
         if (why == Wake::client_gone || why == Wake::shutdown) co_return !ended_by(why, leg, session, phase);
@@ -146,7 +144,7 @@ Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
             co_return false;
         }
     }
-    record.upstream_wait += Clock::now() - began;
+    record.upstream_wait += core.reactor.now() - began;
     session.deadlines.clear(Deadline::client_body);
     leg.outcome.status = leg.answer->head().status;
     leg.outcome.phase = Phase::before_output;
@@ -220,7 +218,7 @@ void Exchange::settle(Leg& leg, const Timeouts& timeouts) {
     --leg.state->busy;
     const bool reusable = leg.answer && leg.answer->whole() && !leg.answer->has_unread() && leg.answer->head().keep_alive &&
                           leg.answer->head().status != 101 && leg.request && leg.request->state() == RequestPump::State::done;
-    if (reusable && timeouts.pool_idle > Duration(0)) leg.state->keep_idle(std::move(leg.transport), Clock::now(), timeouts.pool_idle);
+    if (reusable && timeouts.pool_idle > Duration(0)) leg.state->keep_idle(std::move(leg.transport), core.reactor.now(), timeouts.pool_idle);
     else leg.transport.close();
 }
 

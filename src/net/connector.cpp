@@ -69,7 +69,7 @@ Task<Resolving> addresses_of(Session& session, std::shared_ptr<UpstreamState> st
     const bool fresh = !addresses.known.empty() && Clock::now() - addresses.resolved_at < addresses_stay_fresh;
     if (fresh) co_return Resolving{interleaved(addresses.known), std::nullopt};
     start_resolving(session, state);
-    if (!addresses.known.empty()) session.deadlines.set(Deadline::stagger, Clock::now(), resolver_may_take);
+    if (!addresses.known.empty()) session.deadlines.set(Deadline::stagger, session.core.reactor.now(), resolver_may_take);
     addresses.waiting.push_back(session.weak_from_this());
     while (addresses.resolving) {
         const Wake why = co_await session.wait();
@@ -98,7 +98,6 @@ Transport start_connect(Session& session, const Address& endpoint, std::string& 
     }
     Transport transport(session.core.reactor, fd);
     transport.watch().owner(&session.wake);
-    transport.watch().arm_write();
     return transport;
 }
 
@@ -119,7 +118,6 @@ Transport first_connected(std::vector<Dialling>& dialling, std::string& problem)
         ::getsockopt(one->transport.watch().descriptor(), SOL_SOCKET, SO_ERROR, &error, &size);
         if (error == 0) {
             Transport connected = std::move(one->transport);
-            connected.watch().forget_write();
             return connected;
         }
         problem = one->endpoint.text() + ": " + std::strerror(error);
@@ -138,7 +136,7 @@ Task<Connected> dial(Session& session, std::vector<Address> addresses) {
             Transport started = start_connect(session, addresses[next], problem);
             if (started.open()) dialling.push_back({std::move(started), addresses[next]});
             ++next;
-            if (next < addresses.size()) session.deadlines.set(Deadline::stagger, Clock::now(), attempt_delay);
+            if (next < addresses.size()) session.deadlines.set(Deadline::stagger, session.core.reactor.now(), attempt_delay);
             else session.deadlines.clear(Deadline::stagger);
             continue;
         }
@@ -175,9 +173,8 @@ Task<Connected> tunnel(Session& session, std::shared_ptr<UpstreamState> state, C
             continue;
         }
         if (io.state != Io::State::again) break;
-        connected.transport.watch().arm_read();
+        if (connected.transport.watch().take_readable()) continue;
         const Wake why = co_await session.wait();
-        connected.transport.watch().take_readable();
         if (std::optional<Connected> stop = interrupted(session, why)) co_return std::move(*stop);
     }
     const auto parsed = http::read_response_head(answer, 16384, true);
@@ -200,8 +197,7 @@ Task<Connected> secure(Session& session, std::shared_ptr<UpstreamState> state, C
             co_return Connected{{}, certificate ? Cause::certificate : Cause::tls, std::move(why), {}, {}};
         }
         Watch& watch = connected.transport.watch();
-        if (wants_write) watch.arm_write();
-        else watch.arm_read();
+        if (wants_write ? watch.take_writable() : watch.take_readable()) continue;
         const Wake why = co_await session.wait();
         if (std::optional<Connected> stop = interrupted(session, why)) {
             if (stop->cause == Cause::timeout) stop->cause = Cause::tls;

@@ -11,7 +11,7 @@
 namespace streamkeeper::net {
 
 namespace {
-constexpr Duration sweep_interval{50};
+constexpr Duration sweep_interval{50}, quiet{1000};
 constexpr std::string_view id_alphabet = "0123456789abcdefghjkmnpqrstvwxyz";  // Crockford's base 32
 
 /// Descriptors for everything but sessions: the loop, listeners, log, model lists.
@@ -39,6 +39,8 @@ Core::Core(std::shared_ptr<const Config> first, ServerHooks the_hooks)
       descriptor_limit_(raise_descriptor_limit()),
       id_seed_(std::random_device{}() | static_cast<std::uint64_t>(std::random_device{}()) << 32) {
     config = std::move(first);
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);   // bodies of some 100 KiB come again and again: no fresh pages for each
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);  // trim_when_quiet does it
 }
 
 Core::~Core() = default;
@@ -80,7 +82,6 @@ void Core::enter(Session& session) { sessions_.insert(&session); }
 
 void Core::leave(Session& session) {
     sessions_.erase(&session);
-    if (sessions_.empty()) trim_due_ = true;
     if (accepting_paused_ && !accept_alarm_.pending()) accept_alarm_.set(Duration(0));
     if (draining_ && sessions_.empty()) reactor.post([this] { stop(); });
 }
@@ -105,11 +106,16 @@ void Core::sweep() {
         pooled = pooled || state->idle() > 0;
     }
     if (hooks.tick) hooks.tick();
-    if (sessions_.empty() && !pooled && trim_due_) {
-        trim_due_ = false;
-        malloc_trim(0);
-    }
-    if (!sessions_.empty() || pooled) need_sweep();
+    trim_when_quiet(now);
+    if (!sessions_.empty() || pooled || trim_due_) need_sweep();
+}
+
+/// What a burst needed goes back to the system a second after it; while there is work it is kept, because giving and
+/// taking pages costs more than most requests.
+void Core::trim_when_quiet(TimePoint now) {
+    if (!trim_due_ || now - last_request_ < quiet) return;
+    trim_due_ = false;
+    malloc_trim(0);
 }
 
 void Core::drain() {

@@ -56,7 +56,11 @@ public:
     void leave(Session&);
     /// Counts a request that goes to an upstream, for gauges and drain.
     void request_began(const std::string& upstream) { ++in_flight_[upstream]; }
-    void request_ended(const std::string& upstream) { --in_flight_[upstream]; }
+    void request_ended(const std::string& upstream) {
+        --in_flight_[upstream];
+        last_request_ = reactor.now();
+        trim_due_ = true;
+    }
     /// A session waits with a deadline: the sweep must run.
     void need_sweep();
     bool draining() const { return draining_; }
@@ -78,6 +82,7 @@ private:
     bool accept_one(Listener&);
     bool make_room();
     void sweep();
+    void trim_when_quiet(TimePoint now);
     void refresh_rules();
     void accept_again();
     std::size_t connection_cap() const;
@@ -88,7 +93,7 @@ private:
     std::unordered_map<const Upstream*, std::shared_ptr<UpstreamState>> by_config_;
     std::vector<std::unique_ptr<Reactor::Alarm>> repeating_;
     Reactor::Alarm sweep_alarm_, drain_alarm_, accept_alarm_;
-    TimePoint sweep_due_;
+    TimePoint sweep_due_, last_request_;
     bool draining_ = false, accepting_paused_ = false, trim_due_ = false;
     std::uint64_t descriptor_limit_ = 1024;
     std::uint64_t id_seed_, id_count_ = 0;

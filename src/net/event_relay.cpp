@@ -2,6 +2,8 @@
 //
 // An event is shown as it is, byte for byte. Events before the first payload are held, so that a failure until then can
 // still become a real status; the commit is a step of its own.
+#include <algorithm>
+
 #include "net/exchange.hpp"
 #include "streamkeeper/dialect.hpp"
 #include "streamkeeper/inflate.hpp"
@@ -26,13 +28,16 @@ struct EventStream {
     std::string held;                          ///< events before it
     std::vector<std::string_view> batch;       ///< events of this turn, neighbours joined
     std::string joined;                        ///< storage of sse::read
-    bool output = false, finished = false, terminal = false, failed = false;
+    std::vector<char> open_choices;            ///< see Dialect::note_choices
+    bool output = false, finish = false, finished = false, terminal = false, failed = false;
 
+    bool ended_early() const { return terminal && !finished; }
     void take(std::string_view payload);
     bool take_event(std::string_view event, std::string_view payload);
     void show(std::string_view event, std::string_view payload);
     void send_batch();
     void note(const EventFacts&, const sse::Event&);
+    bool every_choice(const sse::Event&);
 };
 
 void EventStream::take(std::string_view payload) {
@@ -48,12 +53,14 @@ bool EventStream::take_event(std::string_view event, std::string_view payload) {
     if (finished && facts.error) return true;  // after completion every fault is ignored (resumption.md)
     if (facts.error || facts.failed) {
         const std::string_view type = "text/event-stream";
-        leg.outcome.error = read_vendor_error(leg.answer->head().status, type, event);
-        leg.outcome.vendor_body = read.data;
+        const std::vector<std::string_view> secrets = secrets_of(*exchange.config);
+        leg.outcome.error = read_vendor_error(leg.answer->head().status, type, mask_secrets(std::string(event), secrets));
+        leg.outcome.vendor_body = mask_secrets(std::string(read.data), secrets);
         failed = true;
         return false;
     }
     note(facts, read);
+    if (terminal && !finished) return false;  // `[DONE]` alone proves nothing (resumption.md); it is not shown
     if (hide_usage && facts.usage_only) return true;
     if (!output && (facts.payload || facts.finish || facts.terminal)) {
         output = true;
@@ -63,7 +70,7 @@ bool EventStream::take_event(std::string_view event, std::string_view payload) {
         head = exchange.answer_head(leg, exchange.open_framing());
         batch.push_back(held);
     }
-    if (facts.payload) exchange.session.deadlines.set(Deadline::stream_progress, Clock::now(), exchange.plan.timeouts.stream_progress);
+    if (facts.payload) exchange.session.deadlines.set(Deadline::stream_progress, exchange.core.reactor.now(), exchange.plan.timeouts.stream_progress);
     if (!output) held.append(event);
     else show(event, payload);
     return true;
@@ -71,8 +78,10 @@ bool EventStream::take_event(std::string_view event, std::string_view payload) {
 
 void EventStream::note(const EventFacts& facts, const sse::Event& event) {
     if (facts.usage) read_usage(event.data, exchange.record.usage);
-    if (facts.finish) finished = true;
+    if (facts.finish) finish = true;
     if (facts.terminal) terminal = true;
+    const bool all = every_choice(event);
+    finished = finish && all;
     if (!facts.finish_reason.empty()) exchange.record.stream_end = facts.finish_reason;
 }
 
@@ -100,6 +109,15 @@ void EventStream::send_batch() {
     held.clear();
 }
 
+/// Of several choices each needs its own finish; a vendor that knows no `n` sends fewer, and then ends of itself.
+bool EventStream::every_choice(const sse::Event& event) {
+    const unsigned asked = exchange.facts.choices;
+    if (asked <= 1 || !dialect.note_choices) return true;
+    dialect.note_choices(event.data, open_choices);
+    const bool all_closed = std::find(open_choices.begin(), open_choices.end(), 1) == open_choices.end();
+    return all_closed && (open_choices.size() >= asked || terminal);
+}
+
 std::string_view label_of(std::string_view finish_reason) {
     if (finish_reason == "length" || finish_reason == "max_tokens" || finish_reason == "max_output_tokens") return "length";
     if (finish_reason == "tool_calls" || finish_reason == "tool_use" || finish_reason == "function_call") return "tool_calls";
@@ -110,7 +128,7 @@ std::string_view label_of(std::string_view finish_reason) {
 
 Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_usage) {
     Answer& answer = *leg.answer;
-    EventStream stream{*this, leg, dialect, hide_usage, {}, {}, {}, {}, {}};
+    EventStream stream{*this, leg, dialect, hide_usage, {}, {}, {}, {}, {}, {}};
     const std::string_view coding = answer.head().fields.get("content-encoding");
     std::unique_ptr<http::Inflater> inflater = http::Inflater::of(coding);
     if (!coding.empty() && !inflater && !http::equal_ignoring_case(coding, "identity")) {
@@ -118,11 +136,20 @@ Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_us
         co_return;
     }
     std::string inflated;
-    session.deadlines.set(Deadline::first_byte, Clock::now(), plan.timeouts.first_byte);
-    session.deadlines.set(Deadline::stream_progress, Clock::now(), plan.timeouts.stream_progress);
+    session.deadlines.set(Deadline::first_byte, core.reactor.now(), plan.timeouts.first_byte);
+    session.deadlines.set(Deadline::stream_progress, core.reactor.now(), plan.timeouts.stream_progress);
     for (;;) {
         std::string_view payload;
-        const Answer::Read read = answer.next(payload);
+        Answer::Read read = answer.next_of_read(payload);
+        if (read == Answer::Read::again) {  // the next read overwrites the bytes that the batch points to
+            stream.send_batch();
+            const bool taken = co_await flush();
+            if (!taken) {
+                leg.fail(stream.output ? Phase::after_output : Phase::before_output, Cause::client_gone, "the client left");
+                break;
+            }
+            read = answer.next(payload);
+        }
         if (read == Answer::Read::ready) {
             if (inflater) {
                 stream.send_batch();
@@ -134,7 +161,7 @@ Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_us
                 payload = inflated;
             }
             stream.take(payload);
-            if (!stream.failed && !stream.splitter.too_long()) continue;
+            if (!stream.failed && !stream.ended_early() && !stream.splitter.too_long()) continue;
         }
         stream.send_batch();
         const Phase phase = stream.output ? Phase::after_output : Phase::before_output;
@@ -146,26 +173,18 @@ Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_us
             leg.fail(phase, Cause::bad_body, "an event of the stream is longer than 16 MiB");
             break;
         }
-        if (read == Answer::Read::done || read == Answer::Read::closed || read == Answer::Read::broken) {
+        if (read == Answer::Read::done || read == Answer::Read::closed || read == Answer::Read::broken || stream.ended_early()) {
             if (stream.finished) break;
             const bool broken = read == Answer::Read::broken;
             leg.fail(phase, broken ? Cause::bad_body : Cause::closed,
                      broken ? answer.problem() : "the stream ended without a finish");
             break;
         }
-        if (out.pending()) {
-            answer.keep_unread();
-            const bool taken = co_await flush();
-            if (!taken) {
-                leg.fail(phase, Cause::client_gone, "the client left");
-                break;
-            }
-        }
-        const TimePoint now = Clock::now();
+        const TimePoint now = core.reactor.now();
         if (stream.terminal) session.deadlines.set(Deadline::stream_idle, now, wait_for_the_end);
         else if (stream.output) session.deadlines.set(Deadline::stream_idle, now, plan.timeouts.stream_idle);
         else session.deadlines.set(Deadline::first_byte, now, plan.timeouts.first_byte);
-        leg.transport.watch().arm_read();
+        if (leg.transport.watch().take_readable()) continue;  // it came during another wait
         const Wake why = co_await session.wait();
         leg.transport.watch().take_readable();
         if (why == Wake::ready) continue;

@@ -5,6 +5,55 @@
 
 namespace streamkeeper::net {
 
+namespace {
+
+/// The field names of a request's head, without a value: one of them is the key.
+std::string sent_names(std::string_view head) {
+    std::string names;
+    for (std::size_t at = head.find("\r\n"); at != head.npos; at = head.find("\r\n", at + 2)) {
+        const std::string_view line = head.substr(at + 2, head.find("\r\n", at + 2) - at - 2);
+        if (const std::size_t colon = line.find(':'); colon != line.npos) names.append(names.empty() ? "" : ", ").append(line.substr(0, colon));
+    }
+    return names;
+}
+
+std::string received_names(const http::ResponseHead& head) {
+    std::string names;
+    for (const http::Field& field : head.fields.all) names.append(names.empty() ? "" : ", ").append(field.name);
+    return names;
+}
+
+/// Characters of UTF-8 are not cut in two.
+void bound(std::string& text, std::size_t most) {
+    if (text.size() <= most) return;
+    while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80U) --most;
+    text.resize(most);
+    text.shrink_to_fit();
+}
+
+/// Names whose size the outside decides are kept for the status page and the log: a part of each is enough. A vendor's
+/// code is its own text, and could name the key.
+void bound_record(Record& record) {
+    if (!record.code.empty()) record.code = mask_secrets(std::move(record.code), secrets_of(*record.config));
+    for (std::string* const text : {&record.model_asked, &record.model, &record.code, &record.path}) bound(*text, 256);
+    for (AttemptRecord& attempt : record.attempts) bound(attempt.model, 256);
+}
+
+/// The line that `log.level: debug` adds for each attempt (contract, section 7).
+std::string attempt_line(const Record& record, const AttemptRecord& attempt, const Leg& leg) {
+    std::string line = record.id + " attempt " + std::to_string(record.attempts.size()) + ": " + attempt.upstream;
+    if (!attempt.key.empty()) line += ", key " + attempt.key;
+    line += leg.reused ? ", pooled connection" : ", new connection";
+    line += attempt.status ? ", status " + std::to_string(attempt.status) : ", no answer";
+    if (!attempt.reason.empty()) line.append(", ").append(attempt.reason);
+    line += ", " + std::to_string(attempt.took.count()) + " ms";
+    if (leg.request) line += "; sent: " + sent_names(leg.request->head());
+    if (attempt.status) line += "; received: " + received_names(leg.answer->head());
+    return line;
+}
+
+}  // namespace
+
 Exchange::Exchange(Session& the_session, std::shared_ptr<const Config> the_config, const http::RequestHead& from)
     : session(the_session),
       core(the_session.core),
@@ -46,7 +95,7 @@ Task<bool> Exchange::run() {
         else if (asked.surface == http::Surface::models) co_await answer_models();
         else if (head.websocket && asked.suffix == "/responses")
             send_page(426, "application/json", R"({"error":{"message":"no WebSocket here: use HTTP","type":"invalid_request_error","code":"upgrade_required","param":null}})",
-                      "Upgrade: HTTP/1.1\r\n");
+                      "Connection: Upgrade\r\nUpgrade: HTTP/1.1\r\n");  // RFC 9110, 7.8 and 15.5.22
         else if (asked.policy) co_await answer_policy();
         else co_await pass_through();
     }
@@ -62,6 +111,7 @@ Task<bool> Exchange::run() {
     record.ended = Clock::now();
     record.own = session.own - own_before;
     record.bytes_out = out.bytes();
+    bound_record(record);
     if (!own_page && core.hooks.record) core.hooks.record(record);
     if (!body_read) keep_alive = false;
     co_return keep_alive && !out.failed();
@@ -119,7 +169,7 @@ Task<std::optional<http::Refusal>> Exchange::read_whole_body() {
     if (!chunked) body.reserve(head.body.length);
     session.read_directly(!chunked && head.body.length > session.in.size());
     std::optional<http::Refusal> refusal;
-    for (session.deadlines.set(Deadline::client_body, Clock::now(), config->timeouts.client_body_idle);;) {
+    for (session.deadlines.set(Deadline::client_body, core.reactor.now(), config->timeouts.client_body_idle);;) {
         session.fill();
         std::string_view unread = session.in.view();
         const std::size_t before = unread.size();
@@ -148,7 +198,7 @@ Task<std::optional<http::Refusal>> Exchange::read_whole_body() {
             break;
         }
         if (!session.in.empty() || body.size() != had || why == Wake::ready)
-            session.deadlines.set(Deadline::client_body, Clock::now(), config->timeouts.client_body_idle);
+            session.deadlines.set(Deadline::client_body, core.reactor.now(), config->timeouts.client_body_idle);
     }
     session.read_directly(false);
     session.deadlines.clear(Deadline::client_body);
@@ -236,6 +286,7 @@ void Exchange::note(const Leg& leg, const Action& action) {
     attempt.detail = leg.outcome.detail;
     attempt.took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - leg.began);
     record.attempts.push_back(std::move(attempt));
+    if (core.config->log.level == LogLevel::debug) core.log(LogLevel::debug, attempt_line(record, record.attempts.back(), leg));
 }
 
 }  // namespace streamkeeper::net

@@ -120,6 +120,9 @@ struct Exchange {
     Clock::duration own_before;
 };
 
+/// All that no answer may show: keys and tokens.
+std::vector<std::string_view> secrets_of(const Config&);
+
 /// What a wait's reason means for an attempt; nothing if it may go on. `phase` is where it stands.
 bool ended_by(Wake why, Leg& leg, Session& session, Phase phase);
 

@@ -1,4 +1,6 @@
 // Answers that are one JSON document: collected, judged, metered, then shown whole.
+#include <algorithm>
+
 #include "net/exchange.hpp"
 #include "streamkeeper/inflate.hpp"
 
@@ -19,18 +21,10 @@ bool is_error(std::string_view json, const std::vector<json::Member>& members) {
     return error;
 }
 
-std::string with_identity(const Leg& leg, std::string head) {
-    // The body was inflated here, so the head must not say otherwise.
-    if (!leg.answer->head().fields.has("content-encoding")) return head;
-    std::size_t at = 0;
-    while ((at = head.find("\r\n", at)) != std::string::npos) {
-        at += 2;
-        constexpr std::string_view name = "content-encoding:";
-        if (!http::equal_ignoring_case(std::string_view(head).substr(at, name.size()), name)) continue;
-        head.erase(at, head.find("\r\n", at) + 2 - at);
-        break;
-    }
-    return head;
+void meter(std::string_view json, const std::vector<json::Member>& members, Usage& usage) {
+    const auto counts = std::find_if(members.begin(), members.end(), [&](const json::Member& member) { return json::key_is(json, member, "usage"); });
+    if (counts != members.end() && counts->kind == json::Kind::object) read_usage_object(counts->value.in(json), usage);
+    else read_usage(json, usage);
 }
 
 }  // namespace
@@ -47,7 +41,7 @@ Task<void> Exchange::relay_json(Leg& leg) {
     Buffer collected;
     std::string inflated;
     bool streaming = false;
-    session.deadlines.set(Deadline::first_byte, Clock::now(), plan.timeouts.first_byte);
+    session.deadlines.set(Deadline::first_byte, core.reactor.now(), plan.timeouts.first_byte);
     for (;;) {
         std::string_view payload;
         const Answer::Read read = answer.next(payload);
@@ -58,13 +52,13 @@ Task<void> Exchange::relay_json(Leg& leg) {
             co_return;
         }
         if (read == Answer::Read::again) {
-            leg.transport.watch().arm_read();
+            if (leg.transport.watch().take_readable()) continue;  // it came during another wait
             const Wake why = co_await session.wait();
             leg.transport.watch().take_readable();
             if (ended_by(why, leg, session, streaming ? Phase::after_output : Phase::before_output)) co_return;
             continue;
         }
-        session.deadlines.set(Deadline::first_byte, Clock::now(), plan.timeouts.first_byte);
+        session.deadlines.set(Deadline::first_byte, core.reactor.now(), plan.timeouts.first_byte);
         if (inflater) {
             inflated.clear();
             if (!inflater->feed(payload, inflated)) {
@@ -77,7 +71,7 @@ Task<void> Exchange::relay_json(Leg& leg) {
             while (collected.size() + payload.size() > reserved.bytes() && !streaming)
                 streaming = !reserved.grow(core.budget, BudgetKind::bodies, budget_step);
             if (streaming) {  // too large to hold: shown as it comes, and not metered
-                out.send(with_identity(leg, answer_head(leg, open_framing())));
+                out.send(answer_head(leg, open_framing()));
                 record.first_output = Clock::now();
                 const std::string_view held = collected.view();
                 if (chunked_out) out.send_chunk({}, std::span(&held, 1));
@@ -112,15 +106,19 @@ Task<void> Exchange::relay_json(Leg& leg) {
         leg.fail(Phase::before_output, Cause::closed, "the upstream closed the connection in the middle of its answer");
         co_return;
     }
-    if (!mistake && is_error(json, members)) {
-        leg.fail(Phase::before_output, Cause::stream_error, "");
-        leg.outcome.error = read_vendor_error(answer.head().status, answer.head().fields.get("content-type"), json);
-        leg.outcome.vendor_body = json;
+    if (mistake && read_vendor_error(answer.head().status, {}, json).html) {
+        leg.fail(Phase::before_output, Cause::not_an_api, "the upstream answers with a web page (HTML) instead of an API's answer");
         co_return;
     }
-    if (!mistake && json.find("\"usage\"") != std::string_view::npos) read_usage(json, record.usage);
+    if (!mistake && is_error(json, members)) {
+        leg.fail(Phase::before_output, Cause::stream_error, "");
+        leg.outcome.vendor_body = mask_secrets(std::string(json), secrets_of(*config));
+        leg.outcome.error = read_vendor_error(answer.head().status, answer.head().fields.get("content-type"), leg.outcome.vendor_body);
+        co_return;
+    }
+    if (!mistake) meter(json, members, record.usage);
     record.usage_expected = true;
-    const std::string bytes = with_identity(leg, answer_head(leg, {http::Framing::Kind::length, json.size()}));
+    const std::string bytes = answer_head(leg, {http::Framing::Kind::length, json.size()});
     record.first_output = Clock::now();
     const std::array<std::string_view, 2> pieces = {bytes, json};
     out.send(pieces);
@@ -130,7 +128,7 @@ Task<void> Exchange::read_error(Leg& leg) {
     Answer& answer = *leg.answer;
     std::unique_ptr<http::Inflater> inflater = http::Inflater::of(answer.head().fields.get("content-encoding"));
     std::string collected;
-    session.deadlines.set(Deadline::first_byte, Clock::now(), plan.timeouts.first_byte);
+    session.deadlines.set(Deadline::first_byte, core.reactor.now(), plan.timeouts.first_byte);
     for (bool more = true; more;) {
         std::string_view payload;
         const Answer::Read read = answer.next(payload);
@@ -145,13 +143,15 @@ Task<void> Exchange::read_error(Leg& leg) {
             case Answer::Read::closed: more = false; continue;  // the status is known; the text is what came of it
             case Answer::Read::again: break;
         }
-        leg.transport.watch().arm_read();
+        if (leg.transport.watch().take_readable()) continue;  // it came during another wait
         const Wake why = co_await session.wait();
         leg.transport.watch().take_readable();
         if (why == Wake::deadline) break;
         if (ended_by(why, leg, session, Phase::before_output)) co_return;
     }
     leg.fail(Phase::before_output, Cause::answered, "");
+    // Before anything is cut out of it: half a key at a cut would not be found any more.
+    collected = mask_secrets(std::move(collected), secrets_of(*config));
     leg.outcome.error = read_vendor_error(answer.head().status, answer.head().fields.get("content-type"), collected);
     if (leg.outcome.error.html)
         leg.fail(Phase::before_output, Cause::not_an_api, "the upstream answers with a web page (HTML, status " + std::to_string(answer.head().status) + ") instead of an API's answer");

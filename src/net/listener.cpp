@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -144,7 +145,6 @@ Detached Core::accept_from(Core& core, Listener& listener) {
     for (;;) {
         while (core.accept_one(listener)) {
         }
-        if (!core.accepting_paused_) listener.watch.arm_read();
         const WaitFor readiness{listener.ready};
         co_await readiness;
         if (listener.closing) co_return;
@@ -161,10 +161,18 @@ void Core::close_listeners() {
     listeners_.clear();
 }
 
+static bool somebody_waits(int listening) {
+    pollfd ready{listening, POLLIN, 0};
+    return ::poll(&ready, 1, 0) == 1;
+}
+
 bool Core::accept_one(Listener& listener) {
-    if (sessions_.size() >= connection_cap() && !make_room()) {
-        accepting_paused_ = true;
-        return false;
+    if (sessions_.size() >= connection_cap()) {
+        if (!somebody_waits(listener.watch.descriptor())) return false;  // nobody is closed for nobody
+        if (!make_room()) {
+            accepting_paused_ = true;
+            return false;
+        }
     }
     const int fd = ::accept4(listener.watch.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {

@@ -98,7 +98,7 @@ Task<void> Exchange::fetch_models(Leg& leg) {
             leg.fail(Phase::before_output, Cause::closed, "its answer was cut");
             co_return;
         }
-        leg.transport.watch().arm_read();
+        if (leg.transport.watch().take_readable()) continue;  // it came during another wait
         const Wake why = co_await session.wait();
         leg.transport.watch().take_readable();
         if (ended_by(why, leg, session, Phase::before_output)) co_return;

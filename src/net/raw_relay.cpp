@@ -11,14 +11,6 @@ namespace {
 /// Most of an answer of status >= 400 that is masked and forwarded; nothing legitimate is near it.
 constexpr std::size_t largest_error = 4u << 20;
 
-std::vector<std::string_view> secrets_of(const Config& config) {
-    std::vector<std::string_view> secrets;
-    for (const std::shared_ptr<const Upstream>& upstream : config.upstreams)
-        for (const Key& key : upstream->keys) secrets.push_back(key.secret.reveal());
-    for (const Client& client : config.clients) secrets.push_back(client.token.reveal());
-    return secrets;
-}
-
 }  // namespace
 
 Task<void> Exchange::pass_through() {
@@ -87,7 +79,9 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
     if (framing.kind == http::Framing::Kind::chunked || framing.kind == http::Framing::Kind::until_close) framing = open_framing();
     std::string answered_head = answer_head(leg, framing);
     std::string error;
-    if (!masks) {
+    if (masks) {
+        answered_head = mask_secrets(std::move(answered_head), secrets_of(*config));
+    } else {
         out.send(answered_head);
         record.first_output = Clock::now();
     }
@@ -95,7 +89,7 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
     for (;;) {
         std::string_view payload;
         const std::uint64_t sent_before = leg.request->written();
-        const RequestPump::State sending = leg.request->pump(session, leg.transport);
+        leg.request->pump(session, leg.transport);
         record.bytes_in += leg.request->written() - sent_before;
         const Answer::Read read = answer.next(payload);
         if (read == Answer::Read::ready) {
@@ -123,9 +117,8 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
                      read == Answer::Read::broken ? answer.problem() : "the upstream closed the connection in the middle of its answer");
             break;
         }
-        session.deadlines.set(Deadline::stream_idle, Clock::now(), timeouts.stream_idle);
-        leg.transport.watch().arm_read();
-        if (sending == RequestPump::State::blocked) leg.transport.watch().arm_write();
+        session.deadlines.set(Deadline::stream_idle, core.reactor.now(), timeouts.stream_idle);
+        if (leg.transport.watch().take_readable()) continue;  // it came during another wait
         const Wake why = co_await session.wait();
         leg.transport.watch().take_readable();
         leg.transport.watch().take_writable();
@@ -173,9 +166,7 @@ Task<void> Exchange::tunnel(Leg& leg) {
         Answer::Read read = Answer::Read::again;
         while (!out.pending() && (read = leg.answer->next_raw(received)) == Answer::Read::ready) out.send(received);
         if (io.state == Io::State::error || read == Answer::Read::closed || out.failed()) break;
-        if (!to_upstream.empty()) leg.transport.watch().arm_write();
-        if (out.pending()) session.client.watch().arm_write();
-        else leg.transport.watch().arm_read();
+        if (!out.pending() && leg.transport.watch().take_readable()) continue;
         const Wake why = co_await session.wait();
         leg.transport.watch().take_readable();
         leg.transport.watch().take_writable();

@@ -2,21 +2,28 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstring>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+#include "net/background.hpp"
 
 namespace streamkeeper::net {
 
-namespace asio = boost::asio;
-using Descriptor = asio::posix::basic_stream_descriptor<asio::io_context::executor_type>;
+namespace {
+constexpr std::size_t events_per_turn = 256;
+}
+
+// ---- Address
 
 bool Address::v6() const { return reinterpret_cast<const sockaddr*>(storage)->sa_family == AF_INET6; }
 
@@ -33,137 +40,137 @@ std::string Address::text() const {
 }
 
 Address Address::parse(const std::string& ip, std::uint16_t port) {
-    Address endpoint;
-    auto* const v4 = reinterpret_cast<sockaddr_in*>(endpoint.storage);
+    Address address;
+    auto* const v4 = reinterpret_cast<sockaddr_in*>(address.storage);
     if (inet_pton(AF_INET, ip.c_str(), &v4->sin_addr) == 1) {
         v4->sin_family = AF_INET;
         v4->sin_port = htons(port);
-        endpoint.size = sizeof(sockaddr_in);
-        return endpoint;
+        address.size = sizeof(sockaddr_in);
+        return address;
     }
-    auto* const v6 = reinterpret_cast<sockaddr_in6*>(endpoint.storage);
+    auto* const v6 = reinterpret_cast<sockaddr_in6*>(address.storage);
     if (inet_pton(AF_INET6, ip.c_str(), &v6->sin6_addr) == 1) {
         v6->sin6_family = AF_INET6;
         v6->sin6_port = htons(port);
-        endpoint.size = sizeof(sockaddr_in6);
+        address.size = sizeof(sockaddr_in6);
     }
-    return endpoint;
+    return address;
 }
 
 // ---- Reactor
 
-struct Reactor::Impl {
-    // One thread runs the loop; the resolver's thread only posts to it. UNSAFE_IO drops the locks around descriptors.
-    asio::io_context context{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
-    asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(context);
-    asio::ip::tcp::resolver resolver{context};
-    struct Signal {
-        Signal(asio::io_context& context, int number, std::function<void()> then)
-            : set(context, number), handle(std::move(then)) {}
-        asio::signal_set set;
-        std::function<void()> handle;
-        void wait() {
-            set.async_wait([this](const boost::system::error_code& error, int) {
-                if (error) return;
-                handle();
-                wait();
-            });
-        }
-    };
-    std::vector<std::unique_ptr<Signal>> signals;
+struct Reactor::Posted {
+    std::mutex mutex;
+    std::vector<std::function<void()>> work;
+    std::atomic<bool> stopping{false};
+    std::vector<std::shared_ptr<Watch::State>> closed;  ///< the loop's own: freed when the turn ends
 };
 
-Reactor::Reactor() : impl_(std::make_unique<Impl>()) {}
-Reactor::~Reactor() = default;
+Reactor::Reactor()
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), posted_(std::make_unique<Posted>()) {
+    epoll_event event{EPOLLIN, {nullptr}};
+    if (epoll_ < 0 || wakeup_ < 0 || ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &event) != 0)
+        throw std::runtime_error(std::string("the event loop can't be made: ") + std::strerror(errno));
+}
 
-void Reactor::run() { impl_->context.run(); }
-void Reactor::stop() { impl_->context.stop(); }
-void Reactor::post(std::function<void()> work) { asio::post(impl_->context, std::move(work)); }
+Reactor::~Reactor() {
+    background_.reset();
+    ::close(epoll_);
+    ::close(wakeup_);
+}
+
+void Reactor::run() {
+    std::array<epoll_event, events_per_turn> events;
+    while (!posted_->stopping.load(std::memory_order_acquire)) {
+        const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout());
+        now_ = Clock::now();
+        for (int i = 0; i < count; ++i) {
+            auto* const state = static_cast<Watch::State*>(events[static_cast<std::size_t>(i)].data.ptr);
+            const std::uint32_t what = events[static_cast<std::size_t>(i)].events;
+            if (!state) {
+                run_posted();
+                continue;
+            }
+            if (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) state->readable = true;
+            if (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) state->ended = true;
+            if (what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) state->writable = true;
+            if (state->owner) state->owner->notify();
+        }
+        ring_alarms();
+        posted_->closed.clear();
+    }
+}
+
+int Reactor::timeout() const {
+    TimePoint next = TimePoint::max();
+    for (const Alarm* const alarm : alarms_) next = std::min(next, alarm->due_);
+    if (next == TimePoint::max()) return -1;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
+    return static_cast<int>(std::clamp<long long>(left, 0, 60'000));
+}
+
+void Reactor::ring_alarms() {
+    for (std::size_t i = 0; i < alarms_.size(); ++i) {
+        Alarm* const alarm = alarms_[i];
+        if (alarm->due_ > now_) continue;
+        alarm->due_ = TimePoint::max();
+        alarm->tick_();
+    }
+}
+
+void Reactor::run_posted() {
+    std::uint64_t count = 0;
+    (void)!::read(wakeup_, &count, sizeof count);
+    std::vector<std::function<void()>> work;
+    {
+        const std::lock_guard lock(posted_->mutex);
+        work.swap(posted_->work);
+    }
+    for (const std::function<void()>& one : work) one();
+}
+
+void Reactor::post(std::function<void()> work) {
+    {
+        const std::lock_guard lock(posted_->mutex);
+        posted_->work.push_back(std::move(work));
+    }
+    const std::uint64_t one = 1;
+    (void)!::write(wakeup_, &one, sizeof one);
+}
+
+void Reactor::stop() {
+    posted_->stopping.store(true, std::memory_order_release);
+    const std::uint64_t one = 1;
+    (void)!::write(wakeup_, &one, sizeof one);
+}
+
+Reactor::Background& Reactor::background() {
+    if (!background_) background_ = std::make_unique<Background>();
+    return *background_;
+}
 
 void Reactor::on_signal(int number, std::function<void()> handle) {
-    auto signal = std::make_unique<Impl::Signal>(impl_->context, number, std::move(handle));
-    signal->wait();
-    impl_->signals.push_back(std::move(signal));
+    background().on_signal(number, [this, handle = std::move(handle)] { post(handle); });
 }
 
 void Reactor::resolve(const std::string& host, std::uint16_t port, Resolved done) {
-    impl_->resolver.async_resolve(
-        host, std::to_string(port), asio::ip::tcp::resolver::numeric_service,
-        [done = std::move(done)](const boost::system::error_code& error, const asio::ip::tcp::resolver::results_type& found) {
-            std::vector<Address> endpoints;
-            if (!error) {
-                for (const auto& entry : found) {
-                    Address endpoint;
-                    endpoint.size = static_cast<std::uint32_t>(entry.endpoint().size());
-                    std::memcpy(endpoint.storage, entry.endpoint().data(), endpoint.size);
-                    endpoints.push_back(endpoint);
-                }
-            }
-            done(error, std::move(endpoints));
-        });
-}
-
-struct Reactor::Alarm::Impl {
-    asio::steady_timer timer;
-    std::function<void()> tick;
-    bool pending = false;
-};
-
-Reactor::Alarm::Alarm(Reactor& reactor, std::function<void()> tick)
-    : impl_(new Impl{asio::steady_timer(reactor.impl().context), std::move(tick)}) {}
-Reactor::Alarm::~Alarm() = default;
-
-void Reactor::Alarm::set(std::chrono::milliseconds delay) {
-    impl_->timer.expires_after(delay);
-    impl_->pending = true;
-    impl_->timer.async_wait([impl = impl_.get()](const boost::system::error_code& error) {
-        if (error) return;
-        impl->pending = false;
-        impl->tick();
+    background().resolve(host, port, [this, done = std::move(done)](std::error_code error, std::vector<Address> found) {
+        post([done, error, found = std::move(found)] { done(error, found); });
     });
 }
 
-void Reactor::Alarm::cancel() {
-    impl_->pending = false;
-    impl_->timer.cancel();
+Reactor::Alarm::Alarm(Reactor& reactor, std::function<void()> tick) : reactor_(reactor), tick_(std::move(tick)) {
+    reactor_.alarms_.push_back(this);
 }
-
-bool Reactor::Alarm::pending() const { return impl_->pending; }
+Reactor::Alarm::~Alarm() { std::erase(reactor_.alarms_, this); }
+void Reactor::Alarm::set(std::chrono::milliseconds delay) { due_ = Clock::now() + delay; }
 
 // ---- Watch
 
-/// Outlives its Watch while an operation is pending: completions that come late find `owner` null and do nothing.
-struct Watch::State : std::enable_shared_from_this<State> {
-    State(Reactor& reactor, int fd) : descriptor(reactor.impl().context, fd) {}
-
-    void completed(bool read) {
-        (read ? read_armed : write_armed) = false;
-        (read ? readable : writable) = true;
-        if (owner) owner->notify();
-    }
-
-    Descriptor descriptor;
-    Event* owner = nullptr;
-    unsigned generation = 0;
-    bool read_armed = false, write_armed = false, readable = false, writable = false;
-};
-
-namespace {
-
-/// Small enough for Asio's recycled memory: a wait allocates nothing in the steady state.
-template <class State>
-struct Ready {
-    std::shared_ptr<State> state;
-    unsigned generation;
-    bool read;
-    void operator()(const boost::system::error_code&) const {
-        if (generation == state->generation) state->completed(read);
-    }
-};
-
-}  // namespace
-
-Watch::Watch(Reactor& reactor, int descriptor) : state_(std::make_shared<State>(reactor, descriptor)) {}
+Watch::Watch(Reactor& reactor, int descriptor) : state_(std::make_shared<State>(State{reactor, descriptor, nullptr, false, false, false})) {
+    epoll_event event{EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {state_.get()}};
+    ::epoll_ctl(reactor.epoll_, EPOLL_CTL_ADD, descriptor, &event);
+}
 Watch& Watch::operator=(Watch&& other) noexcept {
     close();
     state_ = std::move(other.state_);
@@ -171,44 +178,13 @@ Watch& Watch::operator=(Watch&& other) noexcept {
 }
 Watch::~Watch() { close(); }
 
-int Watch::descriptor() const { return state_ ? state_->descriptor.native_handle() : -1; }
-
-void Watch::owner(Event* event) {
-    if (state_) state_->owner = event;
-}
-
-void Watch::arm_read() {
-    if (!state_ || state_->read_armed) return;
-    state_->read_armed = true;
-    state_->descriptor.async_wait(Descriptor::wait_read, Ready<State>{state_, state_->generation, true});
-}
-
-void Watch::arm_write() {
-    if (!state_ || state_->write_armed) return;
-    state_->write_armed = true;
-    state_->descriptor.async_wait(Descriptor::wait_write, Ready<State>{state_, state_->generation, false});
-}
-
-bool Watch::take_readable() { return state_ && std::exchange(state_->readable, false); }
-bool Watch::take_writable() { return state_ && std::exchange(state_->writable, false); }
-
 void Watch::close() {
     if (!state_) return;
     state_->owner = nullptr;
-    ++state_->generation;
-    boost::system::error_code ignored;
-    state_->descriptor.close(ignored);
-    state_.reset();
-}
-
-void Watch::forget_write() {
-    if (!state_) return;
-    Event* const owner = state_->owner;
-    ++state_->generation;
-    state_->read_armed = state_->write_armed = state_->readable = state_->writable = false;
-    const int fd = state_->descriptor.release();
-    state_->descriptor.assign(fd);
-    state_->owner = owner;
+    // Not left to close(): while a key command is being forked, the child holds the socket too, and epoll would go on.
+    ::epoll_ctl(state_->reactor.epoll_, EPOLL_CTL_DEL, state_->descriptor, nullptr);
+    ::close(state_->descriptor);
+    state_->reactor.posted_->closed.push_back(std::move(state_));
 }
 
 }  // namespace streamkeeper::net

@@ -1,6 +1,8 @@
-/// The event loop, and the only door to Asio: readiness of descriptors, one sweep timer, signals, name resolution.
+/// The event loop: readiness of descriptors, alarms, work from other threads. Signals and name resolution are Asio's, on
+/// a thread of its own, and arrive here as posted work.
 ///
-/// One thread runs it. Everything else in `net` does its own non-blocking reads and writes when told that it may.
+/// Descriptors are registered once, edge-triggered, for both directions, so that waiting costs no system call; reads and
+/// writes are done by those who own them. docs/decisions/0003 says what that saves against asio's own waits.
 #pragma once
 
 #include <chrono>
@@ -34,32 +36,49 @@ public:
     Reactor(const Reactor&) = delete;
     Reactor& operator=(const Reactor&) = delete;
 
-    void run();   ///< until stop()
-    void stop();  ///< from any thread
+    void run();                        ///< until stop()
+    void stop();                       ///< from any thread
     void post(std::function<void()>);  ///< from any thread; runs on the loop
-    /// Calls `tick` once, `delay` from now. One timer per Alarm; setting it again replaces the old time.
+    /// The time at which this turn of the loop began: exact enough for deadlines, and free.
+    TimePoint now() const { return now_; }
+
+    /// Calls `tick` once, `delay` after it was set. Setting it again replaces the old time. Needs the reactor alive.
     class Alarm {
     public:
         Alarm(Reactor&, std::function<void()> tick);
         ~Alarm();
+        Alarm(const Alarm&) = delete;
+        Alarm& operator=(const Alarm&) = delete;
         void set(std::chrono::milliseconds delay);
-        void cancel();
-        bool pending() const;
+        void cancel() { due_ = TimePoint::max(); }
+        bool pending() const { return due_ != TimePoint::max(); }
 
     private:
-        struct Impl;
-        std::unique_ptr<Impl> impl_;
+        friend class Reactor;
+        Reactor& reactor_;
+        std::function<void()> tick_;
+        TimePoint due_ = TimePoint::max();
     };
+
     void on_signal(int number, std::function<void()> handle);
     using Resolved = std::function<void(std::error_code, std::vector<Address>)>;
-    /// getaddrinfo on a thread of its own; `done` runs on the loop. `error` values are of the resolver's category.
+    /// getaddrinfo; `done` runs on the loop. `error` values are of the resolver's category.
     void resolve(const std::string& host, std::uint16_t port, Resolved done);
 
-    struct Impl;
-    Impl& impl() { return *impl_; }
-
 private:
-    std::unique_ptr<Impl> impl_;
+    friend class Watch;
+    struct Background;  ///< Asio's io_context and its thread, started when first needed
+    Background& background();
+    int timeout() const;
+    void ring_alarms();
+    void run_posted();
+
+    int epoll_ = -1, wakeup_ = -1;
+    TimePoint now_ = Clock::now();
+    std::vector<Alarm*> alarms_;       ///< a handful: scanned
+    struct Posted;
+    std::unique_ptr<Posted> posted_;
+    std::unique_ptr<Background> background_;
 };
 
 /// A descriptor that is watched for readiness. Owns it and closes it.
@@ -71,22 +90,31 @@ public:
     Watch& operator=(Watch&& other) noexcept;
     ~Watch();
 
-    int descriptor() const;
+    int descriptor() const { return state_ ? state_->descriptor : -1; }
     bool open() const { return state_ != nullptr; }
-    /// Who is told; null: nobody. Readiness that comes meanwhile is remembered.
-    void owner(Event*);
-    /// Asks to be told once the descriptor can be read (written) or is broken. Asking twice is asking once.
-    void arm_read();
-    void arm_write();
-    /// Whether it became so since the last time this was asked.
-    bool take_readable();
-    bool take_writable();
+    /// Who is told when the descriptor becomes readable, writable or broken; null: nobody.
+    void owner(Event* event) {
+        if (state_) state_->owner = event;
+    }
+    /// Became readable (writable, broken) since this was last asked. Edges, not levels: after a true, read until the
+    /// descriptor has no more.
+    bool take_readable() { return state_ && std::exchange(state_->readable, false); }
+    bool take_writable() { return state_ && std::exchange(state_->writable, false); }
+    /// The same question without taking the answer.
+    bool readable() const { return state_ && state_->readable; }
+    /// The peer has ended its side, or the connection is broken: read on until a read says so itself.
+    bool ended() const { return state_ && state_->ended; }
     void close();
-    /// Starts anew with the same descriptor: after a connect, so that readable is all that wakes.
-    void forget_write();
 
 private:
-    struct State;
+    friend class Reactor;
+    struct State {
+        Reactor& reactor;
+        int descriptor;
+        Event* owner = nullptr;
+        bool readable = false, writable = false, ended = false;
+    };
+    /// Freed at the end of the turn in which it is closed: events of that turn may still name it.
     std::shared_ptr<State> state_;
 };
 

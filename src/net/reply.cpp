@@ -61,12 +61,15 @@ void append_own_fields(std::string& out, const Exchange& exchange, bool timing) 
     out.append("\r\n");
 }
 
-std::vector<std::string_view> all_secrets(const Config& config) {
-    std::vector<std::string_view> secrets;
-    for (const std::shared_ptr<const Upstream>& upstream : config.upstreams)
-        for (const Key& key : upstream->keys) secrets.push_back(key.secret.reveal());
-    for (const Client& client : config.clients) secrets.push_back(client.token.reveal());
-    return secrets;
+/// What a policy path's answer was encoded with was undone here, so its head must not say otherwise.
+void drop_encoding(std::string& head) {
+    constexpr std::string_view name = "content-encoding:";
+    for (std::size_t at = 0; (at = head.find("\r\n", at)) != std::string::npos;) {
+        if (http::equal_ignoring_case(std::string_view(head).substr(at + 2, name.size()), name))
+            head.erase(at, head.find("\r\n", at + 2) - at);
+        else
+            at += 2;
+    }
 }
 
 std::string_view error_type(int status) {
@@ -97,6 +100,14 @@ std::string hint_of(const Outcome& outcome) {
 }
 
 }  // namespace
+
+std::vector<std::string_view> secrets_of(const Config& config) {
+    std::vector<std::string_view> secrets;
+    for (const std::shared_ptr<const Upstream>& upstream : config.upstreams)
+        for (const Key& key : upstream->keys) secrets.push_back(key.secret.reveal());
+    for (const Client& client : config.clients) secrets.push_back(client.token.reveal());
+    return secrets;
+}
 
 void Exchange::refuse_unread(Session& session, const http::Refusal& refusal) {
     ApiError error;
@@ -168,7 +179,7 @@ void Exchange::send_api_error(ApiError error) {
     error.request_id = record.id;
     error.upstream = record.upstream;
     error.model = record.model;
-    const std::string text = render_error(asked.endpoint, error, all_secrets(*config));
+    const std::string text = render_error(asked.endpoint, error, secrets_of(*config));
     std::string more;
     if (error.retry_after) append_field(more, "Retry-After", std::to_string(*error.retry_after));
     else append_field(more, "x-should-retry", "false");
@@ -189,6 +200,7 @@ std::string Exchange::answer_head(const Leg& leg, const http::Framing& framing) 
     http::append_status_line(bytes, from.status, from.reason);
     const bool bodyless = head.method == "HEAD" || from.status == 204 || from.status == 304;
     http::append_client_fields(bytes, from, bodyless && from.status != 204);
+    if (asked.policy) drop_encoding(bytes);
     chunked_out = framing.kind == http::Framing::Kind::chunked;
     if (framing.kind == http::Framing::Kind::until_close) keep_alive = false;
     if (chunked_out) bytes.append("Transfer-Encoding: chunked\r\n");
@@ -213,7 +225,7 @@ void Exchange::give_up(const Action& action, const Outcome& outcome, const Diale
         error.message = message_of(*this, action, outcome);
         error.request_id = record.id;
         error.reason = action.reason;
-        const std::string event = dialect->error_event(render_error(asked.endpoint, error, all_secrets(*config)));
+        const std::string event = dialect->error_event(render_error(asked.endpoint, error, secrets_of(*config)));
         const std::string_view piece = event;
         if (chunked_out) {
             out.send_chunk({}, std::span(&piece, 1));
@@ -235,16 +247,23 @@ void Exchange::give_up(const Action& action, const Outcome& outcome, const Diale
 }
 
 Task<bool> Exchange::flush() {
+    out.flush();
+    if (!out.pending()) co_return !out.failed();
+    // While the client is slow the upstream is not read, so its silence and its lack of progress prove nothing.
+    const TimePoint began = Clock::now();
+    session.deadlines.clear(Deadline::first_byte);
+    session.deadlines.clear(Deadline::stream_idle);
+    session.deadlines.set(Deadline::client_body, began, config->timeouts.client_keepalive);
     while (out.pending()) {
-        session.deadlines.set(Deadline::client_body, Clock::now(), config->timeouts.client_keepalive);
-        session.client.watch().arm_write();
         const Wake why = co_await session.wait();
         session.client.watch().take_writable();
-        out.flush();
+        const bool took = out.flush();
         if (out.failed() || why == Wake::client_gone || why == Wake::shutdown) co_return false;
-        if (why == Wake::deadline && session.passed() == Deadline::client_body) co_return false;
+        if (took) session.deadlines.set(Deadline::client_body, Clock::now(), config->timeouts.client_keepalive);
+        else if (session.deadlines.passed(Deadline::client_body, Clock::now())) co_return false;
     }
     session.deadlines.clear(Deadline::client_body);
+    session.deadlines.postpone(Deadline::stream_progress, Clock::now() - began);
     co_return !out.failed();
 }
 

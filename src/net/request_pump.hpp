@@ -30,6 +30,7 @@ public:
     };
     State pump(Session&, Transport& to);
     State state() const { return state_; }
+    std::string_view head() const { return head_; }
     bool began() const { return written_ > 0; }
     std::uint64_t written() const { return written_; }
 

@@ -27,14 +27,12 @@ Session::~Session() = default;
 bool Session::Waiting::await_ready() const { return session.wake.take_notice(); }
 
 void Session::Waiting::await_suspend(std::coroutine_handle<> waiter) const {
-    if (!session.client_ended_ && (session.direct_ || session.in.size() < session.in_limit_)) session.client.watch().arm_read();
     session.own += Clock::now() - session.resumed_at_;
     session.wake.suspend(waiter);
 }
 
 Wake Session::Waiting::await_resume() const {
     session.resumed_at_ = Clock::now();
-    if (session.client.watch().take_readable()) session.client_ready_ = true;
     if (!session.fill() && !session.draining_client) return Wake::client_gone;
     if (session.shutdown_) return Wake::shutdown;
     return session.passed() ? Wake::deadline : Wake::ready;
@@ -44,7 +42,7 @@ void Session::wake_later() {
     core.reactor.post([self = shared_from_this()] { self->wake.notify(); });
 }
 
-std::optional<Deadline> Session::passed() const { return deadlines.passed(Clock::now()); }
+std::optional<Deadline> Session::passed() const { return deadlines.passed(core.reactor.now()); }
 void Session::sweep(TimePoint) { wake.notify(); }
 
 void Session::end_if_idle() {
@@ -59,6 +57,7 @@ void Session::shut_down() {
 // ---- reading
 
 bool Session::fill() {
+    if (client.watch().take_readable()) client_ready_ = true;
     while (client_ready_ && !client_ended_ && !direct_ && in.size() < in_limit_)
         if (!fill_from(core.scratch.data(), std::min(core.scratch.size(), in_limit_ - in.size()))) break;
     return !client_ended_;
@@ -79,6 +78,7 @@ bool Session::fill_from(char* scratch, std::size_t room) {
 }
 
 std::size_t Session::read_into(char* to, std::size_t room) {
+    if (client.watch().take_readable()) client_ready_ = true;
     if (!client_ready_ || client_ended_) return 0;
     const Io io = client.read(to, room);
     client_ready_ = io.state == Io::State::ok && !io.drained;
@@ -126,7 +126,7 @@ Task<bool> Session::next_request() {
                 co_return keep && !shutdown_ && !core.draining();
             }
             deadlines.clear(Deadline::keepalive);
-            if (!deadlines.has(Deadline::client_head)) deadlines.set(Deadline::client_head, Clock::now(), config->timeouts.client_head);
+            if (!deadlines.has(Deadline::client_head)) deadlines.set(Deadline::client_head, core.reactor.now(), config->timeouts.client_head);
         }
         seen = in.size();
         if (client_ended_ || (core.draining() && in.empty())) co_return false;
@@ -149,7 +149,7 @@ Task<void> Session::linger() {
     in.release();
     read_up_to(linger_bytes);
     deadlines.clear_all();
-    deadlines.set(Deadline::linger, Clock::now(), linger_for);
+    deadlines.set(Deadline::linger, core.reactor.now(), linger_for);
     for (fill(); !client_ended_;) {
         const Wake why = co_await wait();
         if (why != Wake::ready) break;

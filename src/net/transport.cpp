@@ -21,25 +21,49 @@ constexpr std::size_t max_pieces = 64;
 constexpr std::size_t tls_record = 16384;
 }  // namespace
 
+struct Transport::Tls {
+    SSL* ssl = nullptr;
+    bool short_read = false;  ///< the socket gave less than OpenSSL asked for: it has no more
+    ~Tls() {
+        // A quiet shutdown writes nothing, but without it OpenSSL would take the session for a broken one.
+        SSL_set_quiet_shutdown(ssl, 1);
+        SSL_shutdown(ssl);
+        SSL_free(ssl);
+    }
+    /// Readiness comes as edges, so somebody must see that the socket is empty; asking it again would cost a system call.
+    static long seen(BIO* bio, int operation, const char*, std::size_t wanted, int, long, int result, std::size_t* done) {
+        if (operation == (BIO_CB_READ | BIO_CB_RETURN))
+            reinterpret_cast<Tls*>(BIO_get_callback_arg(bio))->short_read = result <= 0 || *done < wanted;
+        return result;
+    }
+};
+
+Transport::Transport() = default;
 Transport::Transport(Reactor& reactor, int descriptor) : watch_(reactor, descriptor) {}
-Transport::Transport(Transport&& other) noexcept
-    : watch_(std::move(other.watch_)), ssl_(std::exchange(other.ssl_, nullptr)) {}
+Transport::Transport(Transport&& other) noexcept = default;
 Transport& Transport::operator=(Transport&& other) noexcept {
     close();
     watch_ = std::move(other.watch_);
-    ssl_ = std::exchange(other.ssl_, nullptr);
+    tls_ = std::move(other.tls_);
     return *this;
 }
 Transport::~Transport() { close(); }
 
 bool Transport::start_tls(TlsContext& context) {
-    ssl_ = context.open(watch_.descriptor());
-    return ssl_ != nullptr;
+    SSL* const ssl = context.open(watch_.descriptor());
+    if (!ssl) return false;
+    tls_ = std::make_unique<Tls>();
+    tls_->ssl = ssl;
+    BIO_set_callback_ex(SSL_get_rbio(ssl), Tls::seen);
+    BIO_set_callback_arg(SSL_get_rbio(ssl), reinterpret_cast<char*>(tls_.get()));
+    return true;
 }
+
+ssl_st* Transport::ssl() { return tls_ ? tls_->ssl : nullptr; }
 
 Io Transport::tls_result(int result) {
     Io io;
-    switch (SSL_get_error(ssl_, result)) {
+    switch (SSL_get_error(tls_->ssl, result)) {
         case SSL_ERROR_WANT_READ:
         case SSL_ERROR_WANT_WRITE: io.state = Io::State::again; break;
         case SSL_ERROR_ZERO_RETURN: io.state = Io::State::end; break;
@@ -58,22 +82,23 @@ Io Transport::tls_result(int result) {
 
 Io Transport::handshake(bool& wants_write) {
     ERR_clear_error();
-    const int result = SSL_do_handshake(ssl_);
+    const int result = SSL_do_handshake(tls_->ssl);
     if (result == 1) return {Io::State::ok};
-    wants_write = SSL_want_write(ssl_);
+    wants_write = SSL_want_write(tls_->ssl);
     return tls_result(result);
 }
 
 Io Transport::read(char* to, std::size_t room) {
-    if (ssl_) {
+    if (tls_) {
+        SSL* const ssl = tls_->ssl;
         ERR_clear_error();
         std::size_t got = 0;
-        const int result = SSL_read_ex(ssl_, to, room, &got);
+        const int result = SSL_read_ex(ssl, to, room, &got);
         if (result != 1) return tls_result(result);
-        return {Io::State::ok, got, SSL_has_pending(ssl_) == 0 && got < room};
+        return {Io::State::ok, got, tls_->short_read && SSL_has_pending(ssl) == 0 && !watch_.ended()};
     }
     const ssize_t got = ::recv(watch_.descriptor(), to, room, 0);
-    if (got > 0) return {Io::State::ok, static_cast<std::size_t>(got), static_cast<std::size_t>(got) < room};
+    if (got > 0) return {Io::State::ok, static_cast<std::size_t>(got), static_cast<std::size_t>(got) < room && !watch_.ended()};
     if (got == 0) return {Io::State::end};
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Io::State::again, 0, true};
     return {Io::State::error, 0, true, errno};
@@ -83,7 +108,7 @@ Io Transport::write(std::span<const std::string_view> pieces) {
     Io total;
     total.state = Io::State::ok;
     while (!pieces.empty()) {
-        const Io io = ssl_ ? tls_write(pieces) : plain_write(pieces);
+        const Io io = tls_ ? tls_write(pieces) : plain_write(pieces);
         total.bytes += io.bytes;
         if (io.state != Io::State::ok) {
             total.state = io.state;
@@ -140,28 +165,20 @@ Io Transport::tls_write(std::span<const std::string_view> pieces) {
     if (bytes.empty()) return {Io::State::ok};
     ERR_clear_error();
     std::size_t written = 0;
-    const int result = SSL_write_ex(ssl_, bytes.data(), std::min(bytes.size(), tls_record), &written);
+    const int result = SSL_write_ex(tls_->ssl, bytes.data(), std::min(bytes.size(), tls_record), &written);
     if (result == 1) return {Io::State::ok, written};
     return tls_result(result);
 }
 
-bool Transport::stale() {
-    char byte;
-    const ssize_t seen = ::recv(watch_.descriptor(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (seen < 0) return errno != EAGAIN && errno != EWOULDBLOCK;
+bool Transport::stale() const {
     // On TLS, bytes may be a session ticket; SSL takes those with the next answer. Plain bytes are nobody's answer.
-    return seen == 0 || !ssl_;
+    return watch_.ended() || (watch_.readable() && !tls_);
 }
 
 void Transport::finish_writing() { ::shutdown(watch_.descriptor(), SHUT_WR); }
 
 void Transport::close() {
-    if (ssl_) {
-        // A quiet shutdown writes nothing, but without it OpenSSL would take the session for a broken one.
-        SSL_set_quiet_shutdown(ssl_, 1);
-        SSL_shutdown(ssl_);
-        SSL_free(std::exchange(ssl_, nullptr));
-    }
+    tls_.reset();
     watch_.close();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,26 +27,28 @@ struct Io {
 
 class Transport {
 public:
-    Transport() = default;
+    Transport();
     Transport(Reactor&, int descriptor);
     Transport(Transport&& other) noexcept;
     Transport& operator=(Transport&& other) noexcept;
     ~Transport();
 
     bool open() const { return watch_.open(); }
-    bool tls() const { return ssl_ != nullptr; }
+    bool tls() const { return tls_ != nullptr; }
     Watch& watch() { return watch_; }
 
     /// Begins TLS; drive it with `handshake` until it says something else than `again`. `wants_write` tells for what.
     bool start_tls(TlsContext&);
     Io handshake(bool& wants_write);
-    ssl_st* ssl() { return ssl_; }
+    ssl_st* ssl();
 
     Io read(char* to, std::size_t room);
     /// Writes the pieces in order; `bytes` may be fewer than all, then the state is `again`.
     Io write(std::span<const std::string_view> pieces);
-    /// The peer has closed, or sent bytes nobody asked for: the connection can't be used again. One system call.
-    bool stale();
+    /// The peer has closed, or sent bytes nobody asked for, since `rest`: the connection can't be used again.
+    bool stale() const;
+    /// From now on whatever comes is unasked for.
+    void rest() { watch_.take_readable(); }
     void finish_writing();  ///< half-close: the peer reads to the end
     void close();
     /// Closes with RST, so that the peer sees at once that the message was cut.
@@ -55,8 +58,9 @@ private:
     Io plain_write(std::span<const std::string_view> pieces);
     Io tls_write(std::span<const std::string_view> pieces);
     Io tls_result(int result);
+    struct Tls;
     Watch watch_;
-    ssl_st* ssl_ = nullptr;
+    std::unique_ptr<Tls> tls_;
 };
 
 }  // namespace streamkeeper::net

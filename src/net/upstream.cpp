@@ -104,6 +104,7 @@ std::optional<Transport> UpstreamState::take_idle(TimePoint now) {
 
 void UpstreamState::keep_idle(Transport transport, TimePoint now, Duration keep) {
     transport.watch().owner(nullptr);
+    transport.rest();
     idle_.push_back({std::move(transport), now, keep});
 }
 

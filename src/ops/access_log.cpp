@@ -3,27 +3,31 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <climits>
 #include <cstdlib>
 #include <ctime>
 #include <utility>
 
+#include "ops/record_text.hpp"
 #include "streamkeeper/json_scan.hpp"
 
 namespace streamkeeper {
 
 namespace {
 
-constexpr std::size_t most_waiting = 1u << 20;
+constexpr std::size_t most_waiting = 1u << 20, keep_capacity = 64u << 10;
 constexpr std::chrono::milliseconds gather{20};   ///< lines that come meanwhile go in one write
-constexpr int stalled_for_ms = 1000;              ///< a journal that takes nothing for so long loses what waits
+constexpr int stalled_for_ms = 1000;              ///< how long the end of the process waits for a journal that takes nothing
+constexpr int look_around_ms = 100;
 
 std::string timestamp() {
     const auto now = std::chrono::system_clock::now();
     const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-    static std::time_t formatted = 0;  // the loop's thread alone formats
-    static char text[32];
+    thread_local std::time_t formatted = 0;
+    thread_local char text[32];
     if (seconds != formatted) {
         std::tm parts{};
         gmtime_r(&seconds, &parts);
@@ -56,99 +60,7 @@ std::string_view priority(LogLevel level) {
     return "<6>";
 }
 
-long ms_between(Record::Clock::time_point from, Record::Clock::time_point to) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count();
-}
-
-struct JsonLine {
-    std::string text = "{";
-    void raw(std::string_view name, std::string_view value) {
-        if (text.size() > 1) text += ",";
-        text.append("\"").append(name).append("\":").append(value);
-    }
-    void add(std::string_view name, std::string_view value) {
-        if (!value.empty()) raw(name, json::quote(value));
-    }
-    void add(std::string_view name, long value) { raw(name, std::to_string(value)); }
-};
-
-std::string attempts_as_json(const Record& record) {
-    std::string list = "[";
-    for (const AttemptRecord& attempt : record.attempts) {
-        JsonLine one;
-        one.add("upstream", attempt.upstream);
-        one.add("key", attempt.key);
-        if (attempt.status) one.add("status", attempt.status);
-        one.add("reason", attempt.reason);
-        one.add("detail", attempt.detail);
-        one.add("ms", static_cast<long>(attempt.took.count()));
-        list += (list.size() > 1 ? "," : "") + one.text + "}";
-    }
-    return list + "]";
-}
-
-std::string tokens_as_json(const TokenCounts& tokens) {
-    JsonLine one;
-    one.add("input", tokens.input);
-    if (tokens.cache_read) one.add("cache_read", tokens.cache_read);
-    if (tokens.cache_write) one.add("cache_write", tokens.cache_write);
-    one.add("output", tokens.output);
-    if (tokens.reasoning) one.add("reasoning", tokens.reasoning);
-    return one.text + "}";
-}
-
-constexpr std::string_view length_hint = "the answer was cut by its own limit: raise max_tokens";
-
 }  // namespace
-
-std::string record_as_json(const Record& record) {
-    JsonLine line;
-    line.add("id", record.id);
-    line.add("client", record.client);
-    line.add("method", record.method);
-    line.add("endpoint", endpoint_label(record.endpoint));
-    if (record.endpoint == Endpoint::other) line.add("path", record.path);
-    line.add("model_asked", record.model_asked);
-    line.add("model", record.model);
-    line.add("upstream", record.upstream);
-    line.add("key", record.key);
-    line.add("status", record.status);
-    line.add("outcome", ending_label(record.ending));
-    line.add("code", record.code);
-    line.add("end", record.stream_end);
-    if (record.stream_end == "length") line.add("hint", length_hint);
-    if (record.first_output != Record::Clock::time_point{}) line.add("ttft_ms", ms_between(record.began, record.first_output));
-    line.add("ms", ms_between(record.began, record.ended));
-    if (record.usage.any()) line.raw("tokens", tokens_as_json(disjoint(record.usage)));
-    line.add("bytes_in", static_cast<long>(record.bytes_in));
-    line.add("bytes_out", static_cast<long>(record.bytes_out));
-    line.add("vendor_request_id", record.vendor_request_id);
-    line.raw("attempts", attempts_as_json(record));
-    return line.text + "}";
-}
-
-std::string record_as_text(const Record& record) {
-    std::string text = record.id + " ";
-    if (!record.client.empty()) text += record.client + " ";
-    text += record.method + " " + std::string(record.endpoint == Endpoint::other ? record.path : endpoint_label(record.endpoint));
-    if (!record.model.empty()) text += " " + (record.model_asked == record.model ? "" : record.model_asked + " -> ") + record.model;
-    if (!record.upstream.empty()) text += " @" + record.upstream;
-    text += " " + std::to_string(record.status) + " " + std::string(ending_label(record.ending));
-    if (!record.code.empty()) text += " " + record.code;
-    if (!record.stream_end.empty()) text += " end=" + record.stream_end;
-    if (record.first_output != Record::Clock::time_point{}) text += " ttft=" + std::to_string(ms_between(record.began, record.first_output)) + "ms";
-    text += " " + std::to_string(ms_between(record.began, record.ended)) + "ms";
-    if (record.usage.any()) {
-        const TokenCounts tokens = disjoint(record.usage);
-        text += " tokens=" + std::to_string(tokens.input + tokens.cache_read + tokens.cache_write) + "+" + std::to_string(tokens.output + tokens.reasoning);
-    }
-    for (const AttemptRecord& attempt : record.attempts)
-        if (!attempt.reason.empty())
-            text += " [" + attempt.upstream + " " + (attempt.status ? std::to_string(attempt.status) + " " : "") + std::string(attempt.reason) +
-                    (attempt.detail.empty() ? "" : ": " + attempt.detail) + "]";
-    if (record.stream_end == "length") text += " (" + std::string(length_hint) + ")";
-    return text;
-}
 
 AccessLog::AccessLog(Log settings) {
     journal_ = std::getenv("JOURNAL_STREAM") != nullptr;
@@ -166,20 +78,20 @@ AccessLog::~AccessLog() {
 }
 
 void AccessLog::settings(Log settings) {
+    const std::lock_guard lock(mutex_);  // the writer's thread reads json_
     settings_ = settings;
     json_ = settings.format == LogFormat::json || (settings.format == LogFormat::automatic && !isatty(STDERR_FILENO));
 }
 
 void AccessLog::line(LogLevel level, std::string_view message) {
-    if (level > settings_.level) return;
-    if (!json_) return append(level, timestamp() + " " + std::string(level_name(level)) + " " + std::string(message));
-    append(level, R"({"time":")" + timestamp() + R"(","level":")" + std::string(level_name(level)) + R"(","message":)" + json::quote(message) + "}");
+    if (level <= settings_.level) append(level, formatted(level, message));
 }
 
-void AccessLog::request(const Record& record) {
+void AccessLog::request(const Record& record, std::string_view as_json) {
     if (LogLevel::info > settings_.level) return;
-    if (!json_) return append(LogLevel::info, timestamp() + " info " + record_as_text(record));
-    append(LogLevel::info, R"({"time":")" + timestamp() + R"(","level":"info","request":)" + record_as_json(record) + "}");
+    if (!json_) return append(LogLevel::info, timestamp() + " info " + printable(record_as_text(record)));
+    line_.assign(R"({"time":")").append(timestamp()).append(R"(","level":"info","request":)").append(as_json).append("}");
+    append(LogLevel::info, line_);
 }
 
 void AccessLog::append(LogLevel level, std::string_view text) {
@@ -199,29 +111,60 @@ void AccessLog::append(LogLevel level, std::string_view text) {
     if (wake) wake_.notify_one();
 }
 
+std::string AccessLog::formatted(LogLevel level, std::string_view message) const {
+    if (!json_) return timestamp() + " " + std::string(level_name(level)) + " " + printable(std::string(message));
+    return R"({"time":")" + timestamp() + R"(","level":")" + std::string(level_name(level)) + R"(","message":)" + json::quote(message) + "}";
+}
+
+/// False: nobody takes anything, and the process is to end.
+bool AccessLog::wait_for_room() {
+    for (int patience_ms = stalled_for_ms; patience_ms > 0;) {
+        pollfd ready{STDERR_FILENO, POLLOUT, 0};
+        if (::poll(&ready, 1, look_around_ms) > 0) return true;
+        const std::lock_guard lock(mutex_);
+        if (stopping_) patience_ms -= look_around_ms;
+    }
+    return false;
+}
+
+/// What could not be written. No write blocks: there is room for PIPE_BUF bytes once a pipe polls writable (pipe(7)).
+std::string_view AccessLog::write_some(std::string_view rest) {
+    while (!rest.empty() && wait_for_room()) {
+        const ssize_t written = ::write(STDERR_FILENO, rest.data(), std::min<std::size_t>(rest.size(), PIPE_BUF));
+        if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+        if (written < 0) break;  // full disk, broken pipe
+        rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return rest;
+}
+
 void AccessLog::write_loop() {
     std::string writing;
     for (bool stopping = false; !stopping;) {
+        std::uint64_t said = 0;
         {
             std::unique_lock lock(mutex_);
             wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
             if (!stopping_) wake_.wait_for(lock, gather, [this] { return stopping_; });
             stopping = stopping_;
             writing.clear();
-            writing.swap(waiting_);
-            if (unsaid_drops_ > 0) writing += (journal_ ? "<4>" : "") + std::to_string(std::exchange(unsaid_drops_, 0)) + " log lines were dropped: the log took none\n";
-        }
-        for (std::string_view rest = writing; !rest.empty();) {
-            pollfd ready{STDERR_FILENO, POLLOUT, 0};
-            if (stopping && ::poll(&ready, 1, stalled_for_ms) <= 0) break;
-            const ssize_t written = ::write(STDERR_FILENO, rest.data(), rest.size());
-            if (written < 0 && errno == EINTR) continue;
-            if (written < 0) {  // full disk, broken pipe: lost, and counted
-                dropped_.fetch_add(1, std::memory_order_relaxed);
-                break;
+            said = std::exchange(unsaid_drops_, 0);
+            if (said > 0) {
+                if (journal_) writing += priority(LogLevel::warning);
+                writing += formatted(LogLevel::warning, std::to_string(said) + " log lines were dropped: the log took none") + "\n";
             }
-            rest.remove_prefix(static_cast<std::size_t>(written));
+            writing += waiting_;
+            waiting_.clear();
+            if (waiting_.capacity() > keep_capacity) waiting_ = {};
         }
+        const std::string_view lost = write_some(writing);
+        if (lost.empty() && writing.capacity() > keep_capacity) writing = {};
+        if (lost.empty()) continue;
+        const auto lines = static_cast<std::uint64_t>(std::count(lost.begin(), lost.end(), '\n'));
+        const bool notice_lost = said > 0 && lost.size() == writing.size();
+        const std::lock_guard lock(mutex_);
+        dropped_.fetch_add(lines - (notice_lost ? 1 : 0), std::memory_order_relaxed);
+        unsaid_drops_ += lines + (notice_lost ? said - 1 : 0);
     }
 }
 

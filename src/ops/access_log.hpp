@@ -25,26 +25,27 @@ public:
 
     void settings(Log);
     void line(LogLevel, std::string_view message);
-    void request(const Record&);
+    /// `as_json` is `append_json`'s text of the record: it is kept elsewhere too, and made once.
+    void request(const Record&, std::string_view as_json);
     std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
 
 private:
     void append(LogLevel, std::string_view text);
+    std::string formatted(LogLevel, std::string_view message) const;
     void write_loop();
+    std::string_view write_some(std::string_view rest);
+    bool wait_for_room();
 
     Log settings_;
     bool json_ = true, journal_ = false;
     std::mutex mutex_;
     std::condition_variable wake_;
     std::string waiting_;
+    std::string line_;  ///< the loop's: storage that is used again
     bool stopping_ = false;
     std::uint64_t unsaid_drops_ = 0;
     std::atomic<std::uint64_t> dropped_{0};
     std::thread writer_;
 };
-
-/// The log line of a request. Also what `/-/status` keeps of it.
-std::string record_as_json(const Record&);
-std::string record_as_text(const Record&);
 
 }  // namespace streamkeeper

@@ -7,13 +7,12 @@
 #include <algorithm>
 
 #include "ops/notify.hpp"
+#include "ops/record_text.hpp"
 #include "streamkeeper/json_scan.hpp"
 
 namespace streamkeeper {
 
 namespace {
-
-constexpr std::size_t most_recent = 100;
 
 ServerHooks hooks_of(Daemon*, std::function<Page(http::Surface)> page, std::function<void(const Record&)> record, AccessLog& log, MetricsRegistry& metrics) {
     ServerHooks hooks;
@@ -118,9 +117,11 @@ void Daemon::adopt(const LoadResult& result) {
 
 void Daemon::record(const Record& one) {
     metrics_.record(one);
-    log_.request(one);
-    recent_.push_back(record_as_json(one));
-    if (recent_.size() > most_recent) recent_.pop_front();
+    // A ring: the oldest one's storage is used again.
+    std::string& text = recent_[recorded_++ % recent_.size()];
+    text.clear();
+    append_json(text, one);
+    log_.request(one, text);
 }
 
 Page Daemon::page(http::Surface surface) {
@@ -155,7 +156,8 @@ Page Daemon::status_page() const {
         first = false;
     }
     text += R"(],"recent":[)";
-    for (auto one = recent_.rbegin(); one != recent_.rend(); ++one) text += (one == recent_.rbegin() ? "" : ",") + *one;
+    const std::size_t kept = std::min(recorded_, recent_.size());
+    for (std::size_t i = 1; i <= kept; ++i) text += (i == 1 ? "" : ",") + recent_[(recorded_ - i) % recent_.size()];
     return {200, "application/json", text + "]}\n"};
 }
 

@@ -1,9 +1,9 @@
 /// The daemon as people see it: a server with its log, metrics and own pages, reload and shutdown.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -41,7 +41,8 @@ private:
     Server server_;
     std::function<LoadResult()> load_;
     std::thread loading_;
-    std::deque<std::string> recent_;    ///< the last requests, as JSON
+    std::array<std::string, 100> recent_;  ///< the last requests, as JSON
+    std::size_t recorded_ = 0;             ///< requests so far; the next one's place in the ring
     std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
     bool terminating_ = false, last_reload_well_ = true, reload_running_ = false;
 };

@@ -1,6 +1,7 @@
 #include "streamkeeper/plan.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace streamkeeper {
 
@@ -79,6 +80,8 @@ std::variant<BodyFacts, http::Refusal> read_body(std::string_view body) {
             facts.model = json::unquote(value);
         } else if (json::key_is(body, member, "stream")) {
             facts.stream = value == "true";
+        } else if (json::key_is(body, member, "n")) {
+            std::from_chars(value.data(), value.data() + value.size(), facts.choices);
         } else if (json::key_is(body, member, "stream_options")) {
             facts.stream_options = member;
             facts.usage_asked = member.kind == json::Kind::object && json::find(value, "include_usage") == "true";

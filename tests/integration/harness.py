@@ -175,6 +175,12 @@ def wait_for(condition, seconds=PATIENCE):
         time.sleep(0.01)
 
 
+def resident_bytes(pid, what="VmRSS"):
+    """The resident memory of a process; `what` may also be VmHWM, its highest so far."""
+    with open(f"/proc/{pid}/status") as file:
+        return int(re.search(what + r":\s+(\d+) kB", file.read()).group(1)) * 1024
+
+
 # ---- a client of raw bytes
 
 class Response:
@@ -261,12 +267,10 @@ class Connection:
         if to_head or status in (101, 204, 304):
             pass
         elif fields.get("transfer-encoding", "").lower() == "chunked":
-            while True:
-                chunk = self.read_chunk()
-                if not chunk:
-                    complete = chunk is not None
-                    break
-                body += chunk
+            chunks = []
+            while chunk := self.read_chunk():
+                chunks.append(chunk)
+            body, complete = b"".join(chunks), chunk is not None
         elif "content-length" in fields:
             wanted = int(fields["content-length"])
             while len(self.buffer) < wanted and self.more():
@@ -412,8 +416,10 @@ class Peer(Connection):
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if b": " in line)
         body = b""
         if fields.get(b"transfer-encoding") == b"chunked":
+            chunks = []
             while chunk := self.read_chunk():
-                body += chunk
+                chunks.append(chunk)
+            body = b"".join(chunks)
         elif b"content-length" in fields:
             body = self.read_exactly(int(fields[b"content-length"]))
         self.origin.note(head, body)

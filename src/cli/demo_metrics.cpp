@@ -1,0 +1,110 @@
+#include "cli/demo_metrics.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+#include <string_view>
+
+#include "cli/demo_voice.hpp"
+
+namespace streamkeeper::demo {
+namespace {
+
+struct Series {
+    std::string_view name, labels;
+    double value = 0;
+};
+
+/// One line; the demo's label values hold neither quotes nor braces.
+Series read(std::string_view line) {
+    const std::size_t name = line.find_first_of("{ "), value = line.rfind(' ');
+    Series series;
+    series.name = line.substr(0, name);
+    if (line[name] == '{') series.labels = line.substr(name + 1, line.rfind('}') - name - 1);
+    series.value = std::strtod(std::string(line.substr(value + 1)).c_str(), nullptr);
+    return series;
+}
+
+std::vector<Series> read_all(std::string_view text) {
+    std::vector<Series> all;
+    while (!text.empty()) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        if (!line.empty() && line[0] != '#') all.push_back(read(line));
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+    }
+    return all;
+}
+
+std::string label_of(std::string_view labels, const std::string& name) {
+    std::size_t at = labels.starts_with(name + "=\"") ? 0 : labels.find("," + name + "=\"");
+    if (at == labels.npos) return {};
+    at = labels.find('"', at) + 1;
+    return std::string(labels.substr(at, labels.find('"', at) - at));
+}
+
+/// Which series are worth a row, summed over all labels but these.
+struct Row {
+    const char* name;
+    std::vector<std::string> labels;
+};
+const std::vector<Row> rows = {
+    {"requests_total", {"code", "outcome"}},
+    {"upstream_attempts_total", {"code"}},
+    {"upstream_errors_total", {"class", "reason"}},
+    {"tokens_total", {"kind"}},
+    {"stream_ends_total", {"how"}},
+    {"time_to_first_token_seconds_count", {}},
+};
+
+std::string padded(std::string text, std::size_t width, bool right) {
+    if (text.size() >= width) return text;
+    const std::string blank(width - text.size(), ' ');
+    return right ? blank + text : text + blank;
+}
+
+/// The label values under which a family counts, each combination once, in order.
+std::set<Wanted> combinations(const std::string& metrics, const std::string& name,
+                              const std::vector<std::string>& names) {
+    std::set<Wanted> all;
+    for (const Series& series : read_all(metrics)) {
+        if (series.name != name) continue;
+        Wanted labels;
+        for (const std::string& label : names) labels.emplace_back(label, label_of(series.labels, label));
+        all.insert(std::move(labels));
+    }
+    return all;
+}
+
+std::string shown(const Wanted& labels) {
+    std::string text;
+    for (const auto& [name, value] : labels) text += (text.empty() ? "{" : ",") + name + "=\"" + value + "\"";
+    return text.empty() ? text : text + "}";
+}
+
+std::string whole(double value) { return std::to_string(static_cast<long long>(value)); }
+
+}  // namespace
+
+double sum(const std::string& metrics, const std::string& name, const Wanted& labels) {
+    double total = 0;
+    for (const Series& series : read_all(metrics)) {
+        const bool fits = std::all_of(labels.begin(), labels.end(), [&](const auto& wanted) {
+            return label_of(series.labels, wanted.first) == wanted.second;
+        });
+        if (series.name == name && fits) total += series.value;
+    }
+    return total;
+}
+
+void show_moved(Voice& say, const std::string& before, const std::string& after) {
+    say.row(say.dim(padded("streamkeeper_…", 58, false) + padded("before", 9, true) + padded("after", 9, true)));
+    for (const Row& row : rows) {
+        const std::string full = std::string("streamkeeper_") + row.name;
+        for (const Wanted& labels : combinations(after, full, row.labels)) {
+            say.row(padded(row.name + shown(labels), 56, false) + padded(whole(sum(before, full, labels)), 9, true) +
+                    padded(whole(sum(after, full, labels)), 9, true));
+        }
+    }
+}
+
+}  // namespace streamkeeper::demo
