@@ -74,7 +74,14 @@ std::variant<Incomplete, ResponseHead, Refusal> read_response_head(std::string_v
 void rebase(RequestHead&, std::string_view from, const char* to);
 void rebase(ResponseHead&, std::string_view from, const char* to);
 
-bool equal_ignoring_case(std::string_view, std::string_view);
+/// Asked for every field of every head, and nearly always answered by the lengths.
+inline bool equal_ignoring_case(std::string_view a, std::string_view b) {
+    if (a.size() != b.size()) return false;
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    for (std::size_t i = 0; i < a.size(); ++i)
+        if (lower(a[i]) != lower(b[i])) return false;
+    return true;
+}
 /// One field line of a trailer section, without its line end.
 bool valid_field_line(std::string_view line);
 

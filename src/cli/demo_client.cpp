@@ -46,10 +46,10 @@ public:
 
     /// Appends what comes next; false at the end.
     bool read(std::string& to, Clock::time_point until) const {
-        for (pollfd ready{descriptor_, POLLIN, 0}; ::poll(&ready, 1, look_around_ms) != 1;) {
-            if (interrupted()) throw Failure("interrupted");
+        pollfd ready{descriptor_, POLLIN, 0};
+        while (::poll(&ready, 1, look_around_ms) != 1 && !interrupted())
             if (Clock::now() > until) throw Failure("no whole answer within 15 s");
-        }
+        if (interrupted()) throw Failure("interrupted");
         std::array<char, 16384> bytes{};
         const ssize_t count = ::recv(descriptor_, bytes.data(), bytes.size(), 0);
         if (count > 0) to.append(bytes.data(), static_cast<std::size_t>(count));

@@ -32,6 +32,8 @@ bool loopback_host(std::string_view host) { return host == "localhost" || host =
 bool forwarded(const Fields& fields) {
     return std::any_of(fields.all.begin(), fields.all.end(), [](const Field& field) {
         const std::string_view name = field.name;
+        const char first = static_cast<char>(name.front() | 0x20);
+        if (first != 'f' && first != 'x' && first != 'v' && first != 'c') return false;
         return equal_ignoring_case(name, "forwarded") || equal_ignoring_case(name, "x-real-ip") ||
                equal_ignoring_case(name, "via") || equal_ignoring_case(name.substr(0, 12), "x-forwarded-") ||
                equal_ignoring_case(name.substr(0, 3), "cf-");
@@ -90,14 +92,14 @@ bool origin_allowed(std::string_view origin, const AdmissionRules& rules) {
 }
 
 std::optional<Refusal> judge_origin(const RequestHead& head, const AdmissionRules& rules, std::string_view& allowed) {
-    if (head.fields.has("origin")) {
-        const std::string_view origin = head.fields.get("origin");
-        if (!origin_allowed(origin, rules))
+    for (const Field& field : head.fields.all) {
+        if (!equal_ignoring_case(field.name, "origin")) continue;
+        if (!origin_allowed(field.value, rules))
             return Refusal{403, "origin_not_allowed",
-                           "the web origin '" + std::string(origin) + "' is not allowed; add it to allowed_origins in streamkeeper's configuration"};
-        allowed = origin;
-        return std::nullopt;
+                           "the web origin '" + std::string(field.value) + "' is not allowed; add it to allowed_origins in streamkeeper's configuration"};
+        allowed = field.value;
     }
+    if (head.fields.has("origin")) return std::nullopt;
     const std::string_view site = head.fields.get("sec-fetch-site");
     if (equal_ignoring_case(site, "cross-site") || equal_ignoring_case(site, "same-site"))
         return Refusal{403, "origin_not_allowed", "a web page of another site sent this request (Sec-Fetch-Site)"};

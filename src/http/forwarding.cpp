@@ -53,7 +53,7 @@ bool named_by_connection(const Fields& fields, std::string_view name, bool has_c
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-    out.append(name).append(": ").append(value).append("\r\n");
+    out.append(name).append(": ", 2).append(value).append("\r\n", 2);
 }
 
 void append_credentials(std::string& out, const Upstream& upstream, const Key* key) {

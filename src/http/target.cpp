@@ -39,6 +39,12 @@ std::vector<std::string_view> segments(std::string_view path) {
     return result;
 }
 
+/// `/v1/…` as nearly every tool sends it, with nothing to forgive.
+bool plain_v1(std::string_view path) {
+    return path.starts_with("/v1/") && path.size() > 4 && path.back() != '/' && path.find("//") == std::string_view::npos &&
+           !path.starts_with("/v1/v1") && !path.starts_with("/v1/api/");
+}
+
 Refusal bad_path(std::string message) { return {400, "bad_path", std::move(message)}; }
 
 /// First segments under which vendors offer something. Without `/v1` only these are taken for an API path, so that a
@@ -67,6 +73,7 @@ std::optional<Refusal> judge_path(std::string_view path) {
 }
 
 std::optional<ApiPath> api_path(std::string_view path) {
+    if (plain_v1(path)) return ApiPath{{}, std::string(path.substr(3))};
     std::vector<std::string_view> parts = segments(path);
     ApiPath result;
     std::size_t at = 0;

@@ -175,7 +175,13 @@ Task<Connected> tunnel(Session& session, std::shared_ptr<UpstreamState> state, C
         if (io.state != Io::State::again) break;
         if (connected.transport.watch().take_readable()) continue;
         const Wake why = co_await session.wait();
-        if (std::optional<Connected> stop = interrupted(session, why)) co_return std::move(*stop);
+        if (std::optional<Connected> stop = interrupted(session, why)) {
+            if (stop->cause == Cause::timeout) {
+                stop->cause = Cause::proxy;
+                stop->detail = "the proxy named by " + state->hop().proxy_name + " does not answer: " + stop->detail;
+            }
+            co_return std::move(*stop);
+        }
     }
     const auto parsed = http::read_response_head(answer, 16384, true);
     const auto* const head = std::get_if<http::ResponseHead>(&parsed);

@@ -21,10 +21,21 @@ bool is_error(std::string_view json, const std::vector<json::Member>& members) {
     return error;
 }
 
-void meter(std::string_view json, const std::vector<json::Member>& members, Usage& usage) {
-    const auto counts = std::find_if(members.begin(), members.end(), [&](const json::Member& member) { return json::key_is(json, member, "usage"); });
-    if (counts != members.end() && counts->kind == json::Kind::object) read_usage_object(counts->value.in(json), usage);
-    else read_usage(json, usage);
+/// The counts stand under `"usage":` wherever a dialect puts them; in a string the quotes would be escaped, so this is
+/// no text. The last one wins.
+void meter(std::string_view json, Usage& usage) {
+    const std::size_t at = json.rfind("\"usage\":");
+    if (at == std::string_view::npos) return;
+    const std::size_t value = json.find_first_not_of(" \t\r\n", at + 8);
+    if (value != std::string_view::npos && json[value] == '{') read_usage_object(json.substr(value), usage);
+    if (!usage.any()) read_usage(json, usage);
+}
+
+/// What must be read as JSON before it is shown: an error in a 200, what may be cut, what is no JSON at all.
+bool suspicious(std::string_view json, const http::ResponseHead& head) {
+    const std::size_t first = json.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos || head.body.kind == http::Framing::Kind::until_close) return true;
+    return (json[first] != '{' && json[first] != '[') || json.find("\"error\"") != std::string_view::npos;
 }
 
 }  // namespace
@@ -100,7 +111,8 @@ Task<void> Exchange::relay_json(Leg& leg) {
     }
     const std::string_view json = collected.view();
     std::vector<json::Member> members;
-    const std::optional<json::Mistake> mistake = json.empty() ? std::nullopt : json::scan(json, &members);
+    std::optional<json::Mistake> mistake;
+    if (!json.empty() && suspicious(json, answer.head())) mistake = json::scan(json, &members);
     const bool cut = (inflater && !inflater->finished()) || (mistake && answer.head().body.kind == http::Framing::Kind::until_close);
     if (cut) {
         leg.fail(Phase::before_output, Cause::closed, "the upstream closed the connection in the middle of its answer");
@@ -116,7 +128,7 @@ Task<void> Exchange::relay_json(Leg& leg) {
         leg.outcome.error = read_vendor_error(answer.head().status, answer.head().fields.get("content-type"), leg.outcome.vendor_body);
         co_return;
     }
-    if (!mistake) meter(json, members, record.usage);
+    if (!mistake) meter(json, record.usage);
     record.usage_expected = true;
     const std::string bytes = answer_head(leg, {http::Framing::Kind::length, json.size()});
     record.first_output = Clock::now();

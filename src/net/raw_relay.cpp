@@ -32,9 +32,9 @@ Task<void> Exchange::pass_through() {
     for (bool fresh = false;;) {
         Leg leg;
         leg.state = core.state_of(route.upstream);
-        // A body that streams can't be sent twice: a connection that may be stale is not for it.
-        const bool streams = head.body.kind != http::Framing::Kind::none;
-        const bool opened = co_await open(leg, fresh || streams || head.websocket, timeouts);
+        // What can't be sent twice, a body that streams above all, does not go on a connection that may be stale.
+        const bool repeatable = head.body.kind == http::Framing::Kind::none && (head.method == "GET" || head.method == "HEAD");
+        const bool opened = co_await open(leg, fresh || !repeatable || head.websocket, timeouts);
         if (opened) {
             const std::string path = route.upstream->base_url.path + asked.suffix + asked.query;
             http::UpstreamHead to{head.method, path, route.upstream.get(), key, head.body, false, head.websocket};

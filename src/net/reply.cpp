@@ -1,5 +1,6 @@
 // What streamkeeper itself says to a client: heads, errors, pages.
 #include <algorithm>
+#include <charconv>
 
 #include "net/exchange.hpp"
 #include "streamkeeper/forwarding.hpp"
@@ -10,8 +11,11 @@ namespace {
 
 void append_milliseconds(std::string& out, std::string_view name, Clock::duration time) {
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
-    const std::string fraction = std::to_string(micros % 1000);
-    out.append(name).append(";dur=").append(std::to_string(micros / 1000)).append(".").append(3 - fraction.size(), '0').append(fraction);
+    char text[32];
+    char* const end = std::to_chars(text, text + 24, micros / 1000).ptr;
+    const auto rest = static_cast<int>(micros % 1000);
+    const char fraction[] = {'.', static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
+    out.append(name).append(";dur=", 5).append(text, end).append(fraction, 4);
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {

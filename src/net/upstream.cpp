@@ -1,6 +1,7 @@
 #include "net/upstream.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 namespace streamkeeper::net {
@@ -61,6 +62,19 @@ std::string base64(std::string_view bytes) {
     return out;
 }
 
+/// User and password of a URL are percent-encoded (RFC 3986, 3.2.1); in Basic they are plain.
+std::string percent_decoded(std::string_view text) {
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        unsigned char byte = 0;
+        const char* const digits = text.data() + i + 1;
+        const bool coded = text[i] == '%' && text.size() - i > 2 && std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
+        plain.push_back(coded ? static_cast<char>(byte) : text[i]);
+        if (coded) i += 2;
+    }
+    return plain;
+}
+
 }  // namespace
 
 Hop hop_to(const Upstream& upstream) {
@@ -82,7 +96,7 @@ Hop hop_to(const Upstream& upstream) {
     }
     const std::optional<BaseUrl> url = parse_base_url(value);
     if (!url) return direct;
-    return {url->host, url->port, true, which, credentials.empty() ? "" : "Basic " + base64(credentials)};
+    return {url->host, url->port, true, which, credentials.empty() ? "" : "Basic " + base64(percent_decoded(credentials))};
 }
 
 bool ModelList::has(std::string_view id) const {

@@ -49,6 +49,18 @@ std::string_view level_name(LogLevel level) {
     return "info";
 }
 
+/// Control characters, C1 included, would forge lines or steer the terminal that shows them.
+std::string printable(std::string text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
+        const bool c1 = byte == 0xc2 && next >= 0x80 && next < 0xa0;
+        if (c1) text[i + 1] = '?';
+        if (c1 || byte < 0x20 || byte == 0x7f) text[i] = '?';
+    }
+    return text;
+}
+
 /// sd-daemon(3): a priority in front of a line that goes to the journal.
 std::string_view priority(LogLevel level) {
     switch (level) {

@@ -63,7 +63,7 @@ Splice usage_splice(std::string_view body, const BodyFacts& facts) {
 
 std::variant<BodyFacts, http::Refusal> read_body(std::string_view body) {
     std::vector<json::Member> members;
-    members.reserve(24);
+    members.reserve(16);
     if (const std::optional<json::Mistake> mistake = json::scan(body, &members))
         return invalid_json(body, mistake->offset, mistake->what);
     const std::size_t first = body.find_first_not_of(" \t\r\n");

@@ -120,7 +120,8 @@ class Daemon(Process):
         self.config_file = os.path.join(self.folder, "streamkeeper.yaml")
         self.write_config(config)
         wait = options.pop("wait", True)
-        super().__init__([BINARY, "serve", "--config", self.config_file], **options)
+        prefix = options.pop("prefix", [])
+        super().__init__([*prefix, BINARY, "serve", "--config", self.config_file], **options)
         self.port = None
         if wait:
             self.port = int(self.wait_line(r"listening on http://(?:127\.0\.0\.1|\[::1\]):(\d+)").group(1))
@@ -350,13 +351,15 @@ class Origin:
     """A TCP server that runs `script(connection, origin)` for every connection, on a thread each. Use `Peer.read_request`
     in the script; what it read is kept in `seen`, as (head bytes, body bytes)."""
 
-    def __init__(self, script, family=socket.AF_INET, tls=None):
+    def __init__(self, script, family=socket.AF_INET, tls=None, port=0, receive_buffer=None):
         self.script, self.tls = script, tls
-        self.seen, self.connections, self._threads = [], 0, []
+        self.seen, self.connections, self.finished = [], 0, 0
         self.changed = threading.Condition()
         self.listener = socket.socket(family)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
+        if receive_buffer:
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
         self.listener.listen(512)
         self.port = self.listener.getsockname()[1]
         self.base_url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}/v1"
@@ -384,6 +387,9 @@ class Origin:
             self.script(Peer(accepted, self), self)
         with contextlib.suppress(OSError):
             accepted.close()
+        with self.changed:
+            self.finished += 1
+            self.changed.notify_all()
 
     def note(self, head, body):
         with self.changed:

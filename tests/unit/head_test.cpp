@@ -176,7 +176,8 @@ BOOST_AUTO_TEST_CASE(a_response_says_the_same_wherever_it_is_cut) {
     const std::string good = "HTTP/1.1 200 Fine\r\nContent-Length: 3\r\nX: y\r\n\r\n";
     for (std::size_t at = 0; at < good.size(); ++at)
         BOOST_TEST(std::holds_alternative<Incomplete>(read_response_head(good.substr(0, at), limit, false)), at);
-    const auto result = read_response_head(good + "abc", limit, false);
+    const std::string longer = good + "abc";
+    const auto result = read_response_head(longer, limit, false);
     const ResponseHead& head = std::get<ResponseHead>(result);
     BOOST_TEST(head.status == 200);
     BOOST_TEST(head.reason == "Fine");
@@ -216,13 +217,14 @@ BOOST_AUTO_TEST_CASE(the_framing_of_a_response_follows_rfc_9112_6_3) {
 
 namespace {
 
+using BeastHead = beast::http::request<beast::http::empty_body>;
+
 /// Beast's view of a request head; nothing if it refuses.
-std::optional<beast::http::request<beast::http::empty_body>> by_beast(const std::string& bytes) {
+std::optional<BeastHead> by_beast(const std::string& bytes, beast::error_code& error) {
     beast::http::request_parser<beast::http::empty_body> parser;
     parser.header_limit(1 << 20);
     parser.eager(false);
     parser.skip(true);
-    beast::error_code error;
     parser.put(boost::asio::buffer(bytes), error);
     if (error && error != beast::http::error::need_more) return std::nullopt;
     if (!parser.is_header_done()) return std::nullopt;
@@ -233,7 +235,11 @@ void compare(const std::string& bytes, std::size_t& both) {
     const auto result = read_request_head(bytes, limit);
     const RequestHead* const ours = std::get_if<RequestHead>(&result);
     if (!ours) return;
-    const auto theirs = by_beast(bytes);
+    beast::error_code error;
+    const std::optional<BeastHead> theirs = by_beast(bytes, error);
+    // Beast judges the grammar of Connection and Upgrade as well. Both end here: neither is ever sent on.
+    const bool lists = ours->fields.has("connection") || ours->fields.has("upgrade");
+    if (!theirs && lists && error == beast::http::error::bad_value) return;
     BOOST_TEST_REQUIRE(theirs.has_value(), "accepted here and refused by Beast: " << bytes);
     ++both;
     BOOST_TEST(std::string(theirs->method_string()) == ours->method, bytes);

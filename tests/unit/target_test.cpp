@@ -20,7 +20,7 @@ BOOST_AUTO_TEST_CASE(paths_that_two_servers_may_read_differently_are_refused) {
     for (const char* path :
          {"/.", "/..", "/v1/../x", "/v1/./x", "/v1/..", "/%2e%2e/x", "/%2E./x", "/.%2e", "/a/%2e", "/v1/..%2fx", "/v1%2f..%2fx",
           "/v1/%2e%2e%2fx", "/..;a/x", "/v1/.;/x", "/a\\b", "/a%5cb", "/a%5C..", "/a%00", "/a%0a", "/a%0D%0Ab", "/a%1f", "/a%7F", "/%",
-          "/a%", "/a%2", "/a%g0", "/a%0g", "/a%%41", "/a\x01", "/a\x7f"})
+          "/a%", "/a%2", "/a%g0", "/a%0g", "/a%%41"})
         BOOST_TEST(judge_path(path).has_value(), path);
 }
 

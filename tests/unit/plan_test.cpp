@@ -1,0 +1,178 @@
+#include "streamkeeper/plan.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+using namespace streamkeeper;
+namespace {
+
+using namespace std::chrono_literals;
+
+std::shared_ptr<Upstream> upstream(const std::string& name) {
+    auto result = std::make_shared<Upstream>();
+    result->name = name;
+    result->base_url = *parse_base_url("https://" + name + ".example/v1");
+    result->keys = {{"main", Secret("sk-" + name), {}}, {"spare", Secret("sk-spare"), {}}};
+    return result;
+}
+
+Config config() {
+    Config config;
+    config.upstreams = {upstream("one"), upstream("two")};
+    config.default_upstream = "one";
+    config.aliases = {{"fast", "small"}, {"faster", "fast"}, {"far", "two/big"}, {"small", "gpt-small"}};
+    config.models["pinned"] = {"two", {}};
+    return config;
+}
+
+bool never(std::string_view) { return false; }
+
+/// `upstream model`, or the refusal's status and code.
+std::string routed(const Config& config, std::string_view forced, std::string_view model, const InDefaultList& in_list = never) {
+    const auto result = route(config, forced, model, in_list);
+    if (const http::Refusal* refusal = std::get_if<http::Refusal>(&result)) return std::to_string(refusal->status) + " " + std::string(refusal->code);
+    return std::get<Route>(result).upstream->name + " " + std::get<Route>(result).model;
+}
+
+std::string sent(const Config& config, const std::string& body, Endpoint endpoint = Endpoint::chat_completions, bool refused = false,
+                 bool with_usage = true) {
+    const BodyFacts facts = std::get<BodyFacts>(read_body(body));
+    const Route chosen = std::get<Route>(route(config, {}, facts.model, never));
+    const Plan plan = make_plan(config, chosen, endpoint, body, facts, refused);
+    std::string joined;
+    for (const std::string_view piece : spliced(body, plan.splices, with_usage)) joined += piece;
+    return joined;
+}
+
+std::string mistake(const std::string& body) {
+    const auto result = read_body(body);
+    const http::Refusal* const refusal = std::get_if<http::Refusal>(&result);
+    return refusal ? std::to_string(refusal->status) + " " + std::string(refusal->code) + " " + refusal->message : "";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(plan_test)
+
+BOOST_AUTO_TEST_CASE(a_body_tells_what_policy_needs) {
+    const std::string body = R"({"mod\u0065l" : "gp\u0074", "stream":true, "n": 3, "stream_options":{"include_usage":true}, "x":[{"model":"no"}]})";
+    const BodyFacts facts = std::get<BodyFacts>(read_body(body));
+    BOOST_TEST(facts.model == "gpt");
+    BOOST_TEST(facts.model_span.in(body) == R"("gp\u0074")");
+    BOOST_TEST(facts.stream);
+    BOOST_TEST(facts.usage_asked);
+    BOOST_TEST(facts.choices == 3u);
+    const BodyFacts empty = std::get<BodyFacts>(read_body(" { } "));
+    BOOST_TEST(empty.model == "");
+    BOOST_TEST(!empty.stream);
+    BOOST_TEST(!empty.has_members);
+    BOOST_TEST(empty.choices == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_name_line_and_column) {
+    BOOST_TEST(mistake("{\"a\":1,\n  \"b\":}").starts_with("400 invalid_json"));
+    BOOST_TEST(mistake("{\"a\":1,\n  \"b\":}").find("line 2, column 7") != std::string::npos);
+    for (const char* bad : {"", " ", "[]", "\"x\"", "null", "{", "{} {}", "{\"a\":1,}", "{'a':1}", "{\"a\":NaN}", "{\"a\":\"\xff\"}"})
+        BOOST_TEST(mistake(bad).starts_with("400 invalid_json"), bad);
+    BOOST_TEST(mistake(R"({"model":"a","model":"a"})").starts_with("400 invalid_parameter"));
+    BOOST_TEST(mistake(R"({"model":"a","\u006dodel":"b"})").starts_with("400 invalid_parameter"));
+    for (const char* model : {"1", "null", "[\"a\"]", "{}", "true"})
+        BOOST_TEST(mistake(std::string(R"({"model":)") + model + "}").starts_with("400 invalid_parameter"), model);
+}
+
+BOOST_AUTO_TEST_CASE(routes_are_chosen_in_the_documented_order) {
+    const Config it = config();
+    BOOST_TEST(routed(it, "", "anything") == "one anything");
+    BOOST_TEST(routed(it, "", "") == "one ");
+    BOOST_TEST(routed(it, "two", "anything") == "two anything");
+    BOOST_TEST(routed(it, "two", "one/x") == "two one/x");  // no prefix is interpreted under a forced upstream
+    BOOST_TEST(routed(it, "", "two/x/y") == "two x/y");
+    BOOST_TEST(routed(it, "", "two/x", [](std::string_view id) { return id == "two/x"; }) == "one two/x");
+    BOOST_TEST(routed(it, "", "three/x") == "one three/x");
+    BOOST_TEST(routed(it, "", "pinned") == "two pinned");
+    BOOST_TEST(routed(it, "one", "pinned") == "one pinned");
+    BOOST_TEST(routed(it, "three", "x") == "404 unknown_upstream");
+}
+
+BOOST_AUTO_TEST_CASE(aliases_are_followed_and_may_name_an_upstream) {
+    const Config it = config();
+    BOOST_TEST(routed(it, "", "faster") == "one gpt-small");
+    BOOST_TEST(routed(it, "two", "fast") == "two gpt-small");
+    BOOST_TEST(routed(it, "", "far") == "two big");
+    BOOST_TEST(routed(it, "", "far", [](std::string_view) { return true; }) == "two big");
+    BOOST_TEST(routed(it, "", "FAST") == "one FAST");
+}
+
+BOOST_AUTO_TEST_CASE(the_default_list_is_asked_only_where_it_matters) {
+    const Config it = config();
+    BOOST_TEST(needs_default_list(it, "", "two/x"));
+    BOOST_TEST(!needs_default_list(it, "one", "two/x"));
+    BOOST_TEST(!needs_default_list(it, "", "three/x"));
+    BOOST_TEST(!needs_default_list(it, "", "x"));
+    BOOST_TEST(!needs_default_list(it, "", "far"));
+}
+
+BOOST_AUTO_TEST_CASE(a_body_that_needs_no_change_is_sent_as_one_piece) {
+    const std::string body = "{ \"model\":\"gpt\" , \"seed\":1.50 }\n";
+    const BodyFacts facts = std::get<BodyFacts>(read_body(body));
+    const Config it = config();
+    const Plan plan = make_plan(it, std::get<Route>(route(it, {}, facts.model, never)), Endpoint::chat_completions, body, facts, false);
+    BOOST_TEST(plan.splices.empty());
+    BOOST_TEST(spliced(body, plan.splices, true).size() == 1u);
+    BOOST_TEST(plan.targets.front().key->name == "main");
+}
+
+BOOST_AUTO_TEST_CASE(only_the_spans_that_policy_changes_change) {
+    const Config it = config();
+    BOOST_TEST(sent(it, "{ \"seed\" : 1.50,\"model\" :\"fast\" , \"x\":\"fast\"}\n") == "{ \"seed\" : 1.50,\"model\" :\"gpt-small\" , \"x\":\"fast\"}\n");
+    BOOST_TEST(sent(it, R"({"model":"two/a\"b"})") == R"({"model":"a\"b"})");
+    BOOST_TEST(sent(it, R"({"model":"fast","stream":true} )") == R"({"model":"gpt-small","stream":true,"stream_options":{"include_usage":true}} )");
+    BOOST_TEST(sent(it, R"({"stream":true})") == R"({"stream":true,"stream_options":{"include_usage":true}})");
+}
+
+BOOST_AUTO_TEST_CASE(usage_is_asked_for_beside_the_clients_own_options) {
+    const Config it = config();
+    const std::pair<const char*, const char*> cases[] = {
+        {R"({"stream":true,"stream_options":{"a":1 } })", R"({"stream":true,"stream_options":{"a":1 ,"include_usage":true} })"},
+        {R"({"stream":true,"stream_options":{}})", R"({"stream":true,"stream_options":{"include_usage":true}})"},
+        {R"({"stream":true,"stream_options":null})", R"({"stream":true,"stream_options":{"include_usage":true}})"},
+        {R"({"stream":true,"stream_options":{"include_usage":false,"b":2}})", R"({"stream":true,"stream_options":{"include_usage":true,"b":2}})"},
+        {R"({"stream":true,"stream_options":{"include_usage":true}})", R"({"stream":true,"stream_options":{"include_usage":true}})"}};
+    for (const auto& [body, expected] : cases) {
+        BOOST_TEST(sent(it, body) == expected);
+        BOOST_TEST(sent(it, body, Endpoint::completions) == expected);
+        BOOST_TEST(sent(it, body, Endpoint::chat_completions, false, false) == body);  // once the vendor has refused it
+    }
+}
+
+BOOST_AUTO_TEST_CASE(usage_is_not_asked_for_where_it_is_not_wanted) {
+    Config it = config();
+    const std::string body = R"({"stream":true})";
+    for (Endpoint endpoint : {Endpoint::messages, Endpoint::responses, Endpoint::embeddings}) BOOST_TEST(sent(it, body, endpoint) == body);
+    BOOST_TEST(sent(it, R"({"stream":false})") == R"({"stream":false})");
+    BOOST_TEST(sent(it, body, Endpoint::chat_completions, true) == body);
+    const auto with = [&](StreamUsage usage) {
+        auto changed = std::make_shared<Upstream>(*it.upstreams[0]);
+        changed->stream_usage = usage;
+        it.upstreams[0] = changed;
+    };
+    with(StreamUsage::off);
+    BOOST_TEST(sent(it, body) == body);
+    with(StreamUsage::on);
+    BOOST_TEST(sent(it, body, Endpoint::chat_completions, true) != body);
+}
+
+BOOST_AUTO_TEST_CASE(a_models_timeouts_outrank_its_upstreams_and_those_the_global_ones) {
+    Config it = config();
+    it.timeouts.connect = 1s;
+    auto changed = std::make_shared<Upstream>(*it.upstreams[0]);
+    changed->timeouts.first_byte = 2s;
+    changed->timeouts.stream_idle = 3s;
+    it.upstreams[0] = changed;
+    it.models["slow"].timeouts.stream_idle = 4s;
+    const Timeouts slow = timeouts_for(it, *changed, "slow"), other = timeouts_for(it, *changed, "other");
+    BOOST_TEST((slow.connect == 1s && slow.first_byte == 2s && slow.stream_idle == 4s));
+    BOOST_TEST((other.connect == 1s && other.first_byte == 2s && other.stream_idle == 3s));
+    BOOST_TEST((timeouts_for(it, *it.upstreams[1], "slow").first_byte == 300s));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
