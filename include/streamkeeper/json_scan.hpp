@@ -38,8 +38,8 @@ inline constexpr int max_depth = 512;
 
 /// Validates `text` (exactly one value, white space around it allowed; no BOM). If it is an object and `members` is
 /// given, its members are appended in order, duplicates included; after a mistake they are not to be used.
-/// Valid is what Boost.JSON parses with its default options, whose depth alone differs; so half a surrogate pair
-/// spelt as an escape, and an exponent beyond 31 bits, are mistakes although the grammar of RFC 8259 allows them.
+/// Valid is what the grammar of RFC 8259 allows in UTF-8, half a surrogate pair spelt as an escape included: whether a
+/// number or a string makes sense is the vendor's business.
 std::optional<Mistake> scan(std::string_view text, std::vector<Member>* members = nullptr);
 
 /// Compares a member's key with a plain ASCII name, escapes resolved.

@@ -197,6 +197,7 @@ Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_us
         leg.outcome.cause = Cause::answered;
         leg.outcome.detail.clear();
         if (!stream.output) co_return;
+        shown_whole = stream.terminal && !out.pending() && !out.failed();
         constexpr std::string_view done = "data: [DONE]\n\n";
         if (dialect.done_marker && !stream.terminal && chunked_out) out.send_chunk({}, std::span(&done, 1));
         else if (dialect.done_marker && !stream.terminal) out.send(done);

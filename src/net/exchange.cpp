@@ -101,7 +101,7 @@ Task<bool> Exchange::run() {
     }
     if (!client_gone) {
         const bool taken = co_await flush();
-        if (!taken) client_gone = !aborted && record.ending == Ending::ok;
+        if (!taken) client_gone = !aborted && !shown_whole && record.ending == Ending::ok;
     }
     if (client_gone) {
         record.ending = Ending::client_closed;
@@ -187,6 +187,10 @@ Task<std::optional<http::Refusal>> Exchange::read_whole_body() {
         if (decoder.broken()) refusal = http::Refusal{400, "bad_request", "the chunked framing of the request's body is broken (RFC 9112, 7.1)"};
         else if (body.size() > most) refusal = too_large;
         if (decoder.done() || refusal) break;
+        if (session.client_ended()) {  // seen by `read_into`: no wait would tell it again
+            client_gone = true;
+            break;
+        }
         const std::size_t had = body.size();
         const Wake why = co_await session.wait();
         if (why == Wake::deadline) {

@@ -33,10 +33,11 @@ void Session::Waiting::await_suspend(std::coroutine_handle<> waiter) const {
 
 Wake Session::Waiting::await_resume() const {
     session.resumed_at_ = Clock::now();
+    session.fill();
     // Where reading pauses, the end is behind bytes that nobody takes; the kernel tells of it all the same.
     const bool paused = !session.direct_ && session.in.size() >= session.in_limit_;
     if (paused && session.client.watch().ended()) session.client_ended_ = true;
-    if (!session.fill() && !session.draining_client) return Wake::client_gone;
+    if (session.client_ended_ && !session.draining_client) return Wake::client_gone;
     if (session.shutdown_) return Wake::shutdown;
     return session.passed() ? Wake::deadline : Wake::ready;
 }

@@ -275,17 +275,19 @@ class HostileAnswers(unittest.TestCase):
         self.assertEqual(answer.header("content-length"), "47")
 
     def test_an_answer_nobody_asked_for_is_thrown_away_with_its_connection(self):
-        poisoned = threading.Event()
+        answered, poisoned = threading.Event(), threading.Event()
+        self.addCleanup(answered.set)
 
         def script(peer, origin):
             peer.read_request()
             peer.answer(body=GOOD)
-            if len(origin.seen) == 1:
+            if len(origin.seen) == 1 and answered.wait(20):
                 peer.send(self.POISON)
                 poisoned.set()
             peer.more()
         self.serve(script)
         self.assertEqual(self.ask().body, GOOD)
+        answered.set()  # by now the connection is in the pool
         self.assertTrue(poisoned.wait(20))
         self.assertEqual(self.ask().body, GOOD)
         self.assertEqual(self.origin.connections, 2)

@@ -444,7 +444,9 @@ class Drain(unittest.TestCase):
             daemon.wait_line("stopping: ")
             daemon.process.terminate()
             self.assertEqual(daemon.wait(), 0)
-            self.assertIsNone(connection.read_chunk() and connection.read_chunk() or None)
+            while chunk := connection.read_chunk():
+                pass
+            self.assertIsNone(chunk, "a stream that was cut must not end with the last chunk")
         self.assertIn("stopping at once", daemon.output)
 
     def test_control_c_drains_too(self):
@@ -656,6 +658,13 @@ class Scarcity(unittest.TestCase):
                 self.assertEqual(one.read_response().status, 200)
             self.assertEqual(http(daemon.address, "GET", "/healthz").status, 200)
             self.assertTrue(oldest.at_end())
+
+    def test_at_the_cap_an_idle_connection_stays_while_nobody_needs_its_place(self):
+        daemon = daemon_of(self, config_for(origin_of(self).base_url, extra="limits: {connections: 2}"))
+        with Connection(daemon.address) as first, Connection(daemon.address) as second:
+            for one in (first, second, first):
+                one.send(request_bytes("GET", "/healthz"))
+                self.assertEqual(one.read_response().status, 200)
 
     def test_a_full_disk_for_the_log_costs_log_lines_and_nothing_else(self):
         origin, port = origin_of(self), free_port()

@@ -626,14 +626,14 @@ class NothingLeaks(unittest.TestCase):
                 errors.append(answer.text)
         errors.append(ask(daemon, b'{"model":"m","planted-prompt": planted-body-key}', headers=token).text)
         errors.append(ask(daemon, prompt(), headers=[("Authorization", "Bearer wrong-" + self.TOKEN)]).text)
-        errors.append(http(daemon.address, "GET", "/v1/files?key=planted-query", token).text)
+        errors.append(http(daemon.address, "GET", "/v1/files?key=planted-query&purpose=planted-query", token).text)
         errors.append(http(daemon.address, "GET", "/v1/../planted-query?" + self.TOKEN, token).text)
         with Connection(daemon.address) as connection:
             connection.send(b"GET / HTTP/1.1\r\nHost: x\r\nplanted-prompt " + self.TOKEN.encode() + b"\r\n\r\n")
             errors.append(connection.read_response().text)
         return errors
 
-    def check(self, extra, stale_key=False):
+    def check(self, extra):
         origin = started(self, Origin(self.vendor))
         daemon = started(self, Daemon(config_for(origin.base_url, extra=f"clients: [{{name: tool, token_file: token}}]\n{TIMEOUTS}\n{extra}"),
                                       files={"key": self.KEY + "\n", "token": self.TOKEN + "\n"}))

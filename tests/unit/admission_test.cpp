@@ -19,15 +19,19 @@ struct House {
         return admission_rules(config, *parse_listen(loopback ? "127.0.0.1:8817" : "192.0.2.1:8817"), metrics_only);
     }
     /// The refusal as `status code`, or what was admitted as `surface|endpoint|policy|upstream|suffix|query|client`.
-    std::string asks(const std::string& line, const std::string& lines = {}, const std::string& host = "localhost") const {
+    std::string asks(const std::string& line, const std::string& lines = {},
+                     const std::string& host = "localhost") const {
         const std::string bytes = line + " HTTP/1.1\r\nHost: " + host + "\r\n" + lines + "\r\n";
         const auto head = read_request_head(bytes, 1 << 20);
         const auto verdict = admit(std::get<RequestHead>(head), rules());
-        if (const Refusal* refusal = std::get_if<Refusal>(&verdict)) return std::to_string(refusal->status) + " " + std::string(refusal->code);
+        if (const Refusal* refusal = std::get_if<Refusal>(&verdict))
+            return std::to_string(refusal->status) + " " + std::string(refusal->code);
         const Admitted& asked = std::get<Admitted>(verdict);
-        static const char* const surfaces[] = {"proxied", "models", "metrics", "healthz", "readyz", "status", "preflight"};
-        return std::string(surfaces[static_cast<int>(asked.surface)]) + "|" + std::string(endpoint_label(asked.endpoint)) + "|" +
-               (asked.policy ? "policy" : "") + "|" + asked.upstream + "|" + asked.suffix + "|" + asked.query + "|" + asked.client;
+        static const char* const surfaces[] = {"proxied", "models", "metrics",  "healthz",
+                                               "readyz",  "status", "preflight"};
+        return std::string(surfaces[static_cast<int>(asked.surface)]) + "|" +
+               std::string(endpoint_label(asked.endpoint)) + "|" + (asked.policy ? "policy" : "") + "|" +
+               asked.upstream + "|" + asked.suffix + "|" + asked.query + "|" + asked.client;
     }
     bool admits(const std::string& line, const std::string& lines = {}, const std::string& host = "localhost") const {
         return !std::isdigit(static_cast<unsigned char>(asks(line, lines, host).front()));
@@ -45,9 +49,11 @@ BOOST_AUTO_TEST_CASE(hosts_of_this_machine_of_the_listeners_and_of_the_list_are_
     house.config.listen.push_back(*parse_listen("unix:/run/x.sock"));
     house.config.allowed_hosts = {"box.example", "[2001:db8::2]"};
     house.client("a", "token-a");
-    for (const char* host : {"localhost", "127.0.0.1:99", "[::1]", "192.0.2.1", "[2001:DB8::1]:7", "BOX.example:1", "[2001:db8::2]"})
+    for (const char* host :
+         {"localhost", "127.0.0.1:99", "[::1]", "192.0.2.1", "[2001:DB8::1]:7", "BOX.example:1", "[2001:db8::2]"})
         BOOST_TEST(house.admits("GET /v1/files", "x-api-key: token-a\r\n", host), host);
-    for (const char* host : {"evil.example", "192.0.2.2", "[2001:db8::3]", "localhost.", "xlocalhost", "box.example.evil"})
+    for (const char* host :
+         {"evil.example", "192.0.2.2", "[2001:db8::3]", "localhost.", "xlocalhost", "box.example.evil"})
         BOOST_TEST(house.asks("GET /v1/files", "x-api-key: token-a\r\n", host) == "421 host_not_allowed", host);
 }
 
@@ -63,18 +69,24 @@ BOOST_AUTO_TEST_CASE(web_origins_need_leave_and_others_do_not) {
     house.config.allowed_origins = {"https://app.example"};
     for (const char* origin : {"https://app.example", "HTTPS://App.Example", "vscode-webview://x", "app://y"})
         BOOST_TEST(house.admits("GET /v1/files", std::string("Origin: ") + origin + "\r\n"), origin);
-    for (const char* origin : {"https://evil.example", "http://app.example", "null", "https://app.example:444", "https://app.example.evil"})
-        BOOST_TEST(house.asks("GET /v1/files", std::string("Origin: ") + origin + "\r\n") == "403 origin_not_allowed", origin);
+    for (const char* origin :
+         {"https://evil.example", "http://app.example", "null", "https://app.example:444", "https://app.example.evil"})
+        BOOST_TEST(house.asks("GET /v1/files", std::string("Origin: ") + origin + "\r\n") == "403 origin_not_allowed",
+                   origin);
     for (const char* site : {"cross-site", "SAME-SITE"})
-        BOOST_TEST(house.asks("GET /v1/files", std::string("Sec-Fetch-Site: ") + site + "\r\n") == "403 origin_not_allowed", site);
+        BOOST_TEST(
+            house.asks("GET /v1/files", std::string("Sec-Fetch-Site: ") + site + "\r\n") == "403 origin_not_allowed",
+            site);
     BOOST_TEST(house.admits("GET /v1/files", "Sec-Fetch-Site: same-origin\r\n"));
 }
 
 BOOST_AUTO_TEST_CASE(a_second_origin_does_not_hide_behind_an_allowed_one) {
     House house;
     house.config.allowed_origins = {"https://app.example"};
-    BOOST_TEST(house.asks("GET /v1/files", "Origin: https://evil.example\r\nOrigin: https://app.example\r\n") == "403 origin_not_allowed");
-    BOOST_TEST(house.asks("GET /v1/files", "Origin: https://app.example\r\nOrigin: https://evil.example\r\n") == "403 origin_not_allowed");
+    BOOST_TEST(house.asks("GET /v1/files", "Origin: https://evil.example\r\nOrigin: https://app.example\r\n") ==
+               "403 origin_not_allowed");
+    BOOST_TEST(house.asks("GET /v1/files", "Origin: https://app.example\r\nOrigin: https://evil.example\r\n") ==
+               "403 origin_not_allowed");
 }
 
 BOOST_AUTO_TEST_CASE(a_token_names_its_client_in_each_spelling) {
@@ -85,15 +97,17 @@ BOOST_AUTO_TEST_CASE(a_token_names_its_client_in_each_spelling) {
     BOOST_TEST(house.asks("GET /v1/files", "authorization: BEARER  token-b\r\n") == admitted + "b");
     BOOST_TEST(house.asks("GET /v1/files", "x-api-key: token-b\r\n") == admitted + "b");
     BOOST_TEST(house.asks("GET /v1/files", "api-key: token-a\r\n") == admitted + "a");
-    for (const char* lines : {"", "Authorization: token-a\r\n", "Authorization: Bearer\r\n", "Authorization: Bearer token-\r\n", "x-api-key: token-aa\r\n",
-                              "x-api-key: TOKEN-A\r\n", "api-key:\r\n", "Authorization: Basic token-a\r\n", "x-goog-api-key: token-a\r\n"})
+    for (const char* lines : {"", "Authorization: token-a\r\n", "Authorization: Bearer\r\n",
+                              "Authorization: Bearer token-\r\n", "x-api-key: token-aa\r\n", "x-api-key: TOKEN-A\r\n",
+                              "api-key:\r\n", "Authorization: Basic token-a\r\n", "x-goog-api-key: token-a\r\n"})
         BOOST_TEST(house.asks("GET /v1/files", lines) == "401 streamkeeper_token", lines);
 }
 
 BOOST_AUTO_TEST_CASE(tunnels_need_a_token_and_never_see_our_pages) {
     House open, guarded;
     guarded.client("a", "token-a");
-    for (const char* line : {"Forwarded: for=x", "X-Forwarded-For: x", "x-forwarded-host: y", "X-Real-IP: x", "Via: 1.1 x", "CF-Ray: x", "cf-visitor: x"}) {
+    for (const char* line : {"Forwarded: for=x", "X-Forwarded-For: x", "x-forwarded-host: y", "X-Real-IP: x",
+                             "Via: 1.1 x", "CF-Ray: x", "cf-visitor: x"}) {
         const std::string lines = std::string(line) + "\r\n";
         BOOST_TEST(open.asks("GET /v1/files", lines) == "401 streamkeeper_token", line);
         BOOST_TEST(guarded.admits("GET /v1/files", lines + "x-api-key: token-a\r\n"), line);
@@ -144,9 +158,11 @@ BOOST_AUTO_TEST_CASE(json_posts_on_policy_paths_are_policy_and_all_else_passes_t
     const House house;
     const std::string json = "Content-Type: application/json; charset=utf-8\r\n";
     BOOST_TEST(house.asks("POST /v1/chat/completions", json) == "proxied|chat_completions|policy||/chat/completions||");
-    BOOST_TEST(house.asks("POST /u/one/v1/messages?beta=true&key=k", json) == "proxied|messages|policy|one|/messages|?beta=true|");
+    BOOST_TEST(house.asks("POST /u/one/v1/messages?beta=true&key=k", json) ==
+               "proxied|messages|policy|one|/messages|?beta=true|");
     BOOST_TEST(house.asks("POST /v1/embeddings") == "proxied|embeddings|policy||/embeddings||");
-    BOOST_TEST(house.asks("POST /v1/responses", "Content-Type: Multipart/form-data; boundary=x\r\n") == "proxied|other|||/responses||");
+    BOOST_TEST(house.asks("POST /v1/responses", "Content-Type: Multipart/form-data; boundary=x\r\n") ==
+               "proxied|other|||/responses||");
     BOOST_TEST(house.asks("GET /v1/responses") == "proxied|other|||/responses||");
     BOOST_TEST(house.asks("POST /v1/audio/speech", json) == "proxied|other|||/audio/speech||");
     BOOST_TEST(house.asks("GET /v1/models") == "models|models|||/models||");
@@ -156,7 +172,8 @@ BOOST_AUTO_TEST_CASE(json_posts_on_policy_paths_are_policy_and_all_else_passes_t
 }
 
 BOOST_AUTO_TEST_CASE(the_header_outranks_the_path) {
-    BOOST_TEST(House().asks("GET /u/one/v1/files", "x-streamkeeper-upstream: two\r\n") == "proxied|other||two|/files||");
+    BOOST_TEST(House().asks("GET /u/one/v1/files", "x-streamkeeper-upstream: two\r\n") ==
+               "proxied|other||two|/files||");
 }
 
 BOOST_AUTO_TEST_CASE(refusals_come_in_the_documented_order) {

@@ -149,14 +149,16 @@ BOOST_AUTO_TEST_CASE(a_break_after_output_is_an_interrupted_stream) {
 }
 
 BOOST_AUTO_TEST_CASE(the_clients_own_doing_is_no_upstream_error) {
-    for (Cause cause : {Cause::client_gone, Cause::client_error, Cause::shutdown}) BOOST_TEST(error_class(ended(cause)) == "");
+    for (Cause cause : {Cause::client_gone, Cause::client_error, Cause::shutdown})
+        BOOST_TEST(error_class(ended(cause)) == "");
     BOOST_TEST(once(ended(Cause::client_gone)).reason == "client_closed");
 }
 
 BOOST_AUTO_TEST_CASE(statuses_have_reasons_and_classes) {
     const std::tuple<int, const char*, const char*> rows[] = {
-        {400, "bad_request", "4xx"}, {401, "auth", "4xx"}, {402, "billing", "4xx"}, {403, "auth", "4xx"}, {408, "timeout", "4xx"},
-        {429, "rate_limit", "4xx"}, {500, "server", "5xx"}, {503, "overload", "5xx"}, {504, "timeout", "5xx"}, {529, "overload", "5xx"}};
+        {400, "bad_request", "4xx"}, {401, "auth", "4xx"},       {402, "billing", "4xx"}, {403, "auth", "4xx"},
+        {408, "timeout", "4xx"},     {429, "rate_limit", "4xx"}, {500, "server", "5xx"},  {503, "overload", "5xx"},
+        {504, "timeout", "5xx"},     {529, "overload", "5xx"}};
     for (const auto& [status, reason, name] : rows) {
         BOOST_TEST(reason_of(answered(status)) == reason);
         BOOST_TEST(error_class(answered(status)) == name);

@@ -123,8 +123,10 @@ BOOST_AUTO_TEST_CASE(whatever_happens_the_sum_never_exceeds_the_total_and_everyb
         const Bytes bytes = 1 + random() % 500;
         if (random() % 2 == 0) {
             ++asked;
-            if (budget.try_take(bodies, bytes)) ++granted, taken.push_back(bytes);
-            else budget.wait(bodies, bytes, [&, bytes] { ++granted, taken.push_back(bytes); });
+            if (budget.try_take(bodies, bytes))
+                ++granted, taken.push_back(bytes);
+            else
+                budget.wait(bodies, bytes, [&, bytes] { ++granted, taken.push_back(bytes); });
         } else if (!taken.empty()) {
             const Bytes back = taken.back();
             taken.pop_back();

@@ -54,28 +54,55 @@ BOOST_AUTO_TEST_CASE(the_key_is_written_in_the_upstreams_style) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_for_the_upstream_is_dropped_in_any_case) {
-    for (const char* name :
-         {"Authorization", "Proxy-Authorization", "api-key", "x-api-key", "x-goog-api-key", "OpenAI-Organization", "OpenAI-Project",
-          "Cookie", "Origin", "Referer", "Forwarded", "X-Forwarded-For", "X-Forwarded-Port", "X-Real-IP", "Via", "CF-Ray",
-          "CF-Connecting-IP", "Sec-Fetch-Site", "Sec-CH-UA", "Sec-WebSocket-Key", "x-streamkeeper-upstream", "x-streamkeeper-resume",
-          "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade", "HTTP2-Settings", "Proxy-Authenticate"}) {
+    for (const char* name : {"Authorization",
+                             "Proxy-Authorization",
+                             "api-key",
+                             "x-api-key",
+                             "x-goog-api-key",
+                             "OpenAI-Organization",
+                             "OpenAI-Project",
+                             "Cookie",
+                             "Origin",
+                             "Referer",
+                             "Forwarded",
+                             "X-Forwarded-For",
+                             "X-Forwarded-Port",
+                             "X-Real-IP",
+                             "Via",
+                             "CF-Ray",
+                             "CF-Connecting-IP",
+                             "Sec-Fetch-Site",
+                             "Sec-CH-UA",
+                             "Sec-WebSocket-Key",
+                             "x-streamkeeper-upstream",
+                             "x-streamkeeper-resume",
+                             "Keep-Alive",
+                             "Proxy-Connection",
+                             "TE",
+                             "Trailer",
+                             "Upgrade",
+                             "HTTP2-Settings",
+                             "Proxy-Authenticate"}) {
         for (const bool upper : {false, true}) {
             std::string spelt = name;
             for (char& c : spelt) c = static_cast<char>(upper ? std::toupper(c) : std::tolower(c));
-            for (const bool policy : {false, true}) BOOST_TEST(!has(Case(spelt + ": leaked\r\n").sent(policy), "leaked"), spelt);
+            for (const bool policy : {false, true})
+                BOOST_TEST(!has(Case(spelt + ": leaked\r\n").sent(policy), "leaked"), spelt);
         }
     }
     BOOST_TEST(!has(Case("Expect: 100-continue\r\n").sent(), "100-continue"));
 }
 
 BOOST_AUTO_TEST_CASE(names_that_only_resemble_those_are_kept) {
-    for (const char* name : {"X-Forwarded", "Security", "X-Api-Key-Id", "Cookies", "Viable", "CFRay", "x-streamkeeper", "Authorizations",
-                             "Idempotency-Key", "anthropic-beta", "User-Agent", "Accept", "Origin-Trial", "Tea", "Upgrade-Insecure-Requests"})
+    for (const char* name : {"X-Forwarded", "Security", "X-Api-Key-Id", "Cookies", "Viable", "CFRay", "x-streamkeeper",
+                             "Authorizations", "Idempotency-Key", "anthropic-beta", "User-Agent", "Accept",
+                             "Origin-Trial", "Tea", "Upgrade-Insecure-Requests"})
         BOOST_TEST(has(Case(std::string(name) + ": kept\r\n").sent(), std::string("\r\n") + name + ": kept\r\n"), name);
 }
 
 BOOST_AUTO_TEST_CASE(what_connection_names_is_dropped_whichever_line_names_it) {
-    const std::string sent = Case("Connection: X-A , close\r\nX-a: 1\r\nX-B: 2\r\nConnection: x-c\r\nX-C: 3\r\n").sent();
+    const std::string sent =
+        Case("Connection: X-A , close\r\nX-a: 1\r\nX-B: 2\r\nConnection: x-c\r\nX-C: 3\r\n").sent();
     BOOST_TEST(!has(sent, "X-a"));
     BOOST_TEST(!has(sent, "X-C"));
     BOOST_TEST(has(sent, "X-B: 2\r\n"));
@@ -83,8 +110,10 @@ BOOST_AUTO_TEST_CASE(what_connection_names_is_dropped_whichever_line_names_it) {
 }
 
 BOOST_AUTO_TEST_CASE(an_upgrade_keeps_its_own_fields_and_no_other_sec_field) {
-    const std::string sent = Case("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\nSec-Fetch-Mode: websocket\r\n", "GET /v1/x HTTP/1.1")
-                                 .sent(false, true, {});
+    const std::string sent =
+        Case("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\nSec-Fetch-Mode: websocket\r\n",
+             "GET /v1/x HTTP/1.1")
+            .sent(false, true, {});
     BOOST_TEST(has(sent, "\r\nSec-WebSocket-Key: k\r\n"));
     BOOST_TEST(has(sent, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"));
     BOOST_TEST(!has(sent, "Sec-Fetch-Mode"));
@@ -108,12 +137,13 @@ BOOST_AUTO_TEST_CASE(a_client_chooses_encodings_only_where_nothing_is_read) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_for_the_client_is_dropped) {
-    for (const char* name : {"Set-Cookie", "Access-Control-Allow-Origin", "Access-Control-Anything", "Alt-Svc", "Strict-Transport-Security",
-                             "Clear-Site-Data", "NEL", "Report-To", "Connection", "Keep-Alive", "Proxy-Authenticate", "Trailer", "TE", "Upgrade",
-                             "x-streamkeeper-key"})
+    for (const char* name : {"Set-Cookie", "Access-Control-Allow-Origin", "Access-Control-Anything", "Alt-Svc",
+                             "Strict-Transport-Security", "Clear-Site-Data", "NEL", "Report-To", "Connection",
+                             "Keep-Alive", "Proxy-Authenticate", "Trailer", "TE", "Upgrade", "x-streamkeeper-key"})
         BOOST_TEST(to_client(std::string(name) + ": x\r\n") == "", name);
     BOOST_TEST(to_client("Connection: x-hop\r\nX-Hop: 1\r\nX-Y: 2\r\n") == "X-Y: 2\r\n");
-    for (const char* name : {"Content-Type", "x-request-id", "x-ratelimit-limit", "Retry-After", "Date", "Server", "Cache-Control", "Vary"})
+    for (const char* name : {"Content-Type", "x-request-id", "x-ratelimit-limit", "Retry-After", "Date", "Server",
+                             "Cache-Control", "Vary"})
         BOOST_TEST(to_client(std::string(name) + ": x\r\n") == std::string(name) + ": x\r\n", name);
 }
 

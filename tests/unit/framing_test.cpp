@@ -13,7 +13,8 @@ struct Decoded {
     friend bool operator==(const Decoded&, const Decoded&) = default;
 };
 std::ostream& operator<<(std::ostream& out, const Decoded& d) {
-    return out << '"' << d.payload << "\" rest \"" << d.rest << (d.done ? "\" done" : "\"") << (d.broken ? " broken" : "");
+    return out << '"' << d.payload << "\" rest \"" << d.rest << (d.done ? "\" done" : "\"")
+               << (d.broken ? " broken" : "");
 }
 
 Decoded decode(Framing framing, const std::vector<std::string>& parts) {
@@ -42,7 +43,8 @@ Decoded whole(const std::string& bytes) { return decode(chunked, {bytes}); }
 const std::vector<std::string> bodies{
     "0\r\n\r\n",
     "5\r\nhello\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
-    "00005\r\nhello\r\nA\r\n0123456789\r\n1a;x=\"y\";z\r\nabcdefghijklmnopqrstuvwxyz\r\n0;last\r\nX: y\r\nZ:\r\n\r\nnext",
+    "00005\r\nhello\r\nA\r\n0123456789\r\n1a;x=\"y\";z\r\nabcdefghijklmnopqrstuvwxyz\r\n0;last\r\nX: "
+    "y\r\nZ:\r\n\r\nnext",
     "1\r\n\r\r\n2\r\n\r\n\r\n0\r\n\r\n",
     "5\r\nhelloX\r\n0\r\n\r\n",
     "5\nhello\r\n0\r\n\r\n",
@@ -75,10 +77,32 @@ BOOST_AUTO_TEST_CASE(the_payload_is_found_and_what_follows_is_left) {
 }
 
 BOOST_AUTO_TEST_CASE(whatever_is_not_in_the_grammar_is_broken) {
-    for (const char* bad :
-         {"\r\n", "g\r\n", " 5\r\n", "5 \r\n", "+5\r\n", "-5\r\n", "0x5\r\n", "5\n", "5\rx", "5;a\nb\r\n", "5;a\x01\r\n", "5;a\x7f\r\n",
-          "5\r\nhello\n", "5\r\nhello\rx", "5\r\nhello5\r\n", "0\r\nX\r\n", "0\r\n: y\r\n", "0\r\nX y: z\r\n", "0\r\n X: y\r\n",
-          "0\r\nX: y\n", "0\r\n\n", "0\r\nX: \x01\r\n", "0\r\nX: a\rb\r\n", "1000000000000000\r\n", "0000000000000005\r\n", ";\r\n"})
+    for (const char* bad : {"\r\n",
+                            "g\r\n",
+                            " 5\r\n",
+                            "5 \r\n",
+                            "+5\r\n",
+                            "-5\r\n",
+                            "0x5\r\n",
+                            "5\n",
+                            "5\rx",
+                            "5;a\nb\r\n",
+                            "5;a\x01\r\n",
+                            "5;a\x7f\r\n",
+                            "5\r\nhello\n",
+                            "5\r\nhello\rx",
+                            "5\r\nhello5\r\n",
+                            "0\r\nX\r\n",
+                            "0\r\n: y\r\n",
+                            "0\r\nX y: z\r\n",
+                            "0\r\n X: y\r\n",
+                            "0\r\nX: y\n",
+                            "0\r\n\n",
+                            "0\r\nX: \x01\r\n",
+                            "0\r\nX: a\rb\r\n",
+                            "1000000000000000\r\n",
+                            "0000000000000005\r\n",
+                            ";\r\n"})
         BOOST_TEST(whole(bad).broken, bad);
     BOOST_TEST(whole("5;" + std::string(300, 'a')).broken);
     BOOST_TEST(!whole("5;" + std::string(200, 'a') + "\r\n").broken);

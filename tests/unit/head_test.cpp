@@ -19,10 +19,10 @@ std::string told(const std::variant<Incomplete, RequestHead, Refusal>& result) {
         return std::to_string(refusal->status) + " " + std::string(refusal->code) + " " + refusal->message;
     const RequestHead& head = std::get<RequestHead>(result);
     std::string text = std::string(head.method) + "|" + std::string(head.target) + "|" + std::string(head.path) + "|" +
-                       std::string(head.query) + "|" + std::string(head.authority) + "|" + std::to_string(head.minor) + "|" +
-                       std::to_string(static_cast<int>(head.body.kind)) + "|" + std::to_string(head.body.length) + "|" +
-                       std::to_string(head.size) + "|" + (head.keep_alive ? "k" : "") + (head.expect_continue ? "e" : "") +
-                       (head.websocket ? "w" : "");
+                       std::string(head.query) + "|" + std::string(head.authority) + "|" + std::to_string(head.minor) +
+                       "|" + std::to_string(static_cast<int>(head.body.kind)) + "|" + std::to_string(head.body.length) +
+                       "|" + std::to_string(head.size) + "|" + (head.keep_alive ? "k" : "") +
+                       (head.expect_continue ? "e" : "") + (head.websocket ? "w" : "");
     for (const Field& field : head.fields.all) text += "\n" + std::string(field.name) + "=" + std::string(field.value);
     return text;
 }
@@ -33,10 +33,10 @@ std::string parse(std::string_view bytes, std::size_t most = limit) {
     return told(read_request_head({block.data(), block.size()}, most));
 }
 
-std::string get(std::string_view lines) { return "GET /v1/models HTTP/1.1\r\nHost: a\r\n" + std::string(lines) + "\r\n"; }
-bool accepted(std::string_view bytes) {
-    return std::holds_alternative<RequestHead>(read_request_head(bytes, limit));
+std::string get(std::string_view lines) {
+    return "GET /v1/models HTTP/1.1\r\nHost: a\r\n" + std::string(lines) + "\r\n";
 }
+bool accepted(std::string_view bytes) { return std::holds_alternative<RequestHead>(read_request_head(bytes, limit)); }
 int refused(std::string_view bytes) {
     const auto result = read_request_head(bytes, limit);
     const Refusal* const refusal = std::get_if<Refusal>(&result);
@@ -47,8 +47,10 @@ const std::vector<std::string>& heads() {
     static const std::vector<std::string> all{
         get(""),
         "\r\n" + get("X: y\r\n"),
-        "POST /v1/chat/completions?a=b&c HTTP/1.1\r\nhost:localhost:8817\r\nContent-Length: 12\r\nX:\t a b \t\r\nE:\r\n\r\n",
-        "POST http://localhost/v1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked\r\nExpect: 100-continue\r\n\r\n",
+        "POST /v1/chat/completions?a=b&c HTTP/1.1\r\nhost:localhost:8817\r\nContent-Length: 12\r\nX:\t a b "
+        "\t\r\nE:\r\n\r\n",
+        "POST http://localhost/v1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked\r\nExpect: "
+        "100-continue\r\n\r\n",
         "GET / HTTP/1.0\r\nHost: [::1]:1\r\nConnection: keep-alive\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: a, CLOSE\r\n\r\n",
         "GET /x HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: h2c, WebSocket\r\n\r\n",
@@ -183,8 +185,9 @@ BOOST_AUTO_TEST_CASE(a_response_says_the_same_wherever_it_is_cut) {
     BOOST_TEST(head.reason == "Fine");
     BOOST_TEST(head.size == good.size());
     BOOST_TEST(head.body.length == 3u);
-    for (const char* bad : {"HTTP/1.1 200", "HTTP/1.1 20 OK", "HTTP/1.1 099 OK", "HTTP/1.1 600 OK", "HTTP/1.1  200 OK",
-                            "HTTP/1.1 2000 OK", "HTTP/2.0 200 OK", "HTTP/1.1\t200 OK", "HTTP/1.1 200\tOK", "ICY 200 OK"}) {
+    for (const char* bad :
+         {"HTTP/1.1 200", "HTTP/1.1 20 OK", "HTTP/1.1 099 OK", "HTTP/1.1 600 OK", "HTTP/1.1  200 OK",
+          "HTTP/1.1 2000 OK", "HTTP/2.0 200 OK", "HTTP/1.1\t200 OK", "HTTP/1.1 200\tOK", "ICY 200 OK"}) {
         const bool shortest = std::string_view(bad) == "HTTP/1.1 200";  // a status line may end there
         const auto judged = read_response_head(std::string(bad) + "\r\n\r\n", limit, false);
         BOOST_TEST(std::holds_alternative<Refusal>(judged) == !shortest, bad);
@@ -255,10 +258,39 @@ void compare(const std::string& bytes, std::size_t& both) {
 }
 
 std::string random_head(std::mt19937& random) {
-    static const std::vector<std::string> pieces{
-        "GET", "POST", " ", "/", "/v1/chat/completions", "?a=b", "HTTP/1.1", "HTTP/1.0", "\r\n", "\n", "\r", "\t", ":", "Host: a", "Host",
-        "Content-Length: 5", "Content-Length", "Transfer-Encoding: chunked", "Transfer-Encoding", "chunked", ",", "X: y", "Expect: 100-continue",
-        "Connection: close", "\0", "\x7f", "\xe9", "http://a/", "%2e", ";", "\"", "-1", "0"};
+    static const std::vector<std::string> pieces{"GET",
+                                                 "POST",
+                                                 " ",
+                                                 "/",
+                                                 "/v1/chat/completions",
+                                                 "?a=b",
+                                                 "HTTP/1.1",
+                                                 "HTTP/1.0",
+                                                 "\r\n",
+                                                 "\n",
+                                                 "\r",
+                                                 "\t",
+                                                 ":",
+                                                 "Host: a",
+                                                 "Host",
+                                                 "Content-Length: 5",
+                                                 "Content-Length",
+                                                 "Transfer-Encoding: chunked",
+                                                 "Transfer-Encoding",
+                                                 "chunked",
+                                                 ",",
+                                                 "X: y",
+                                                 "Expect: 100-continue",
+                                                 "Connection: close",
+                                                 "\0",
+                                                 "\x7f",
+                                                 "\xe9",
+                                                 "http://a/",
+                                                 "%2e",
+                                                 ";",
+                                                 "\"",
+                                                 "-1",
+                                                 "0"};
     std::string head = heads()[random() % heads().size()];
     for (std::size_t edits = random() % 4; edits > 0; --edits) {
         const std::size_t at = random() % (head.size() + 1);

@@ -23,7 +23,8 @@ std::string deflated(std::string_view text, int window) {
 }
 constexpr int gzip_format = 31, zlib_format = 15, raw_format = -15;
 const std::string text = "hello hello hello hello, a text that is a little longer than nothing\n";
-const std::string gzip = deflated(text, gzip_format), zlib = deflated(text, zlib_format), raw = deflated(text, raw_format);
+const std::string gzip = deflated(text, gzip_format), zlib = deflated(text, zlib_format),
+                  raw = deflated(text, raw_format);
 
 struct Result {
     std::string out;
@@ -46,7 +47,8 @@ Result inflate_in_parts(std::string_view coding, const std::string& data, std::s
 BOOST_AUTO_TEST_SUITE(inflate_test)
 
 BOOST_AUTO_TEST_CASE(every_format_is_undone_wherever_it_is_cut) {
-    const std::pair<const char*, const std::string*> cases[] = {{"gzip", &gzip}, {"x-gzip", &gzip}, {"GZip", &gzip}, {"deflate", &zlib}, {"deflate", &raw}};
+    const std::pair<const char*, const std::string*> cases[] = {
+        {"gzip", &gzip}, {"x-gzip", &gzip}, {"GZip", &gzip}, {"deflate", &zlib}, {"deflate", &raw}};
     for (const auto& [coding, data] : cases)
         for (std::size_t part = 1; part <= data->size(); ++part) {
             const Result result = inflate_in_parts(coding, *data, part);

@@ -14,15 +14,28 @@ using Random = std::mt19937;
 
 std::size_t below(Random& random, std::size_t n) { return random() % n; }
 
+bool accepts(std::string_view text) { return !json::scan(text); }
+
+/// Surrogate escapes become `\\u0041`: the grammar allows halves, Boost.JSON does not.
+std::string without_surrogates(std::string_view text) {
+    std::string result(text);
+    for (std::size_t at = 0; (at = result.find("\\u", at)) != std::string::npos; ++at) {
+        const std::string hex = result.substr(at + 2, 4);
+        const bool digits = hex.size() == 4 && hex.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+        if (digits && (hex[0] | 0x20) == 'd' && hex[1] >= '8') result.replace(at + 2, 4, "0041");
+    }
+    return result;
+}
+
 bool boost_accepts(std::string_view text) {
     boost::json::parse_options options;
     options.max_depth = json::max_depth;
     boost::json::error_code error;
-    boost::json::parse({text.data(), text.size()}, error, {}, options);
+    boost::json::parse(without_surrogates(text), error, {}, options);
+    // The grammar allows any exponent; Boost.JSON does not, and is no judge of that.
+    if (error == boost::json::error::exponent_overflow) return accepts(text);
     return !error;
 }
-
-bool accepts(std::string_view text) { return !json::scan(text); }
 
 std::string space(Random& random) {
     static const char* const spaces[] = {"", "", "", " ", "\n", "\t \r\n", "                  "};
@@ -213,13 +226,9 @@ BOOST_AUTO_TEST_CASE(mistakes_say_where_and_what) {
     expect_mistake(R"([1e+])", 4, "expected a digit");
     expect_mistake(R"([-])", 2, "expected a digit");
     expect_mistake(R"([+1])", 1, "expected a value");
-    expect_mistake("[1e2147483648]", 12, "exponent out of range");
     expect_mistake("\"a\nb\"", 2, "a control character in a string must be escaped");
     expect_mistake(R"("\x")", 2, "unknown escape in a string");
     expect_mistake(R"("\u00g0")", 3, "expected four hexadecimal digits");
-    expect_mistake(R"("\ud800x")", 7, "half a surrogate pair");
-    expect_mistake(R"("\udc00")", 3, "half a surrogate pair");
-    expect_mistake(R"("\ud800\u0041")", 7, "half a surrogate pair");
     expect_mistake("\"ab\xc0\x80\"", 3, "invalid UTF-8");
     expect_mistake("\"\xed\xa0\x80\"", 1, "invalid UTF-8");
     expect_mistake("\"\xf4\x90\x80\x80\"", 1, "invalid UTF-8");
@@ -229,6 +238,11 @@ BOOST_AUTO_TEST_CASE(mistakes_say_where_and_what) {
     expect_mistake(std::string_view("{}\0", 3), 2, "text after the value");
     expect_mistake("]", 0, "expected a value");
     expect_mistake("// no\n1", 0, "expected a value");
+}
+
+BOOST_AUTO_TEST_CASE(what_the_grammar_allows_is_valid_even_if_it_makes_no_sense) {
+    for (const char* const text : {R"("\ud800x")", R"("\udc00")", R"("\ud83d\u0041")", "[1e2147483648]", "[-0.0e-99999999999]"})
+        BOOST_TEST(accepts(text), text);
 }
 
 BOOST_AUTO_TEST_CASE(the_depth_is_bounded_without_recursion) {

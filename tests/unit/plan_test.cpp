@@ -27,14 +27,16 @@ Config config() {
 bool never(std::string_view) { return false; }
 
 /// `upstream model`, or the refusal's status and code.
-std::string routed(const Config& config, std::string_view forced, std::string_view model, const InDefaultList& in_list = never) {
+std::string routed(const Config& config, std::string_view forced, std::string_view model,
+                   const InDefaultList& in_list = never) {
     const auto result = route(config, forced, model, in_list);
-    if (const http::Refusal* refusal = std::get_if<http::Refusal>(&result)) return std::to_string(refusal->status) + " " + std::string(refusal->code);
+    if (const http::Refusal* refusal = std::get_if<http::Refusal>(&result))
+        return std::to_string(refusal->status) + " " + std::string(refusal->code);
     return std::get<Route>(result).upstream->name + " " + std::get<Route>(result).model;
 }
 
-std::string sent(const Config& config, const std::string& body, Endpoint endpoint = Endpoint::chat_completions, bool refused = false,
-                 bool with_usage = true) {
+std::string sent(const Config& config, const std::string& body, Endpoint endpoint = Endpoint::chat_completions,
+                 bool refused = false, bool with_usage = true) {
     const BodyFacts facts = std::get<BodyFacts>(read_body(body));
     const Route chosen = std::get<Route>(route(config, {}, facts.model, never));
     const Plan plan = make_plan(config, chosen, endpoint, body, facts, refused);
@@ -54,7 +56,8 @@ std::string mistake(const std::string& body) {
 BOOST_AUTO_TEST_SUITE(plan_test)
 
 BOOST_AUTO_TEST_CASE(a_body_tells_what_policy_needs) {
-    const std::string body = R"({"mod\u0065l" : "gp\u0074", "stream":true, "n": 3, "stream_options":{"include_usage":true}, "x":[{"model":"no"}]})";
+    const std::string body =
+        R"({"mod\u0065l" : "gp\u0074", "stream":true, "n": 3, "stream_options":{"include_usage":true}, "x":[{"model":"no"}]})";
     const BodyFacts facts = std::get<BodyFacts>(read_body(body));
     BOOST_TEST(facts.model == "gpt");
     BOOST_TEST(facts.model_span.in(body) == R"("gp\u0074")");
@@ -71,7 +74,8 @@ BOOST_AUTO_TEST_CASE(a_body_tells_what_policy_needs) {
 BOOST_AUTO_TEST_CASE(mistakes_name_line_and_column) {
     BOOST_TEST(mistake("{\"a\":1,\n  \"b\":}").starts_with("400 invalid_json"));
     BOOST_TEST(mistake("{\"a\":1,\n  \"b\":}").find("line 2, column 7") != std::string::npos);
-    for (const char* bad : {"", " ", "[]", "\"x\"", "null", "{", "{} {}", "{\"a\":1,}", "{'a':1}", "{\"a\":NaN}", "{\"a\":\"\xff\"}"})
+    for (const char* bad :
+         {"", " ", "[]", "\"x\"", "null", "{", "{} {}", "{\"a\":1,}", "{'a':1}", "{\"a\":NaN}", "{\"a\":\"\xff\"}"})
         BOOST_TEST(mistake(bad).starts_with("400 invalid_json"), bad);
     BOOST_TEST(mistake(R"({"model":"a","model":"a"})").starts_with("400 invalid_parameter"));
     BOOST_TEST(mistake(R"({"model":"a","\u006dodel":"b"})").starts_with("400 invalid_parameter"));
@@ -115,7 +119,8 @@ BOOST_AUTO_TEST_CASE(a_body_that_needs_no_change_is_sent_as_one_piece) {
     const std::string body = "{ \"model\":\"gpt\" , \"seed\":1.50 }\n";
     const BodyFacts facts = std::get<BodyFacts>(read_body(body));
     const Config it = config();
-    const Plan plan = make_plan(it, std::get<Route>(route(it, {}, facts.model, never)), Endpoint::chat_completions, body, facts, false);
+    const Plan plan = make_plan(it, std::get<Route>(route(it, {}, facts.model, never)), Endpoint::chat_completions,
+                                body, facts, false);
     BOOST_TEST(plan.splices.empty());
     BOOST_TEST(spliced(body, plan.splices, true).size() == 1u);
     BOOST_TEST(plan.targets.front().key->name == "main");
@@ -123,20 +128,25 @@ BOOST_AUTO_TEST_CASE(a_body_that_needs_no_change_is_sent_as_one_piece) {
 
 BOOST_AUTO_TEST_CASE(only_the_spans_that_policy_changes_change) {
     const Config it = config();
-    BOOST_TEST(sent(it, "{ \"seed\" : 1.50,\"model\" :\"fast\" , \"x\":\"fast\"}\n") == "{ \"seed\" : 1.50,\"model\" :\"gpt-small\" , \"x\":\"fast\"}\n");
+    BOOST_TEST(sent(it, "{ \"seed\" : 1.50,\"model\" :\"fast\" , \"x\":\"fast\"}\n") ==
+               "{ \"seed\" : 1.50,\"model\" :\"gpt-small\" , \"x\":\"fast\"}\n");
     BOOST_TEST(sent(it, R"({"model":"two/a\"b"})") == R"({"model":"a\"b"})");
-    BOOST_TEST(sent(it, R"({"model":"fast","stream":true} )") == R"({"model":"gpt-small","stream":true,"stream_options":{"include_usage":true}} )");
+    BOOST_TEST(sent(it, R"({"model":"fast","stream":true} )") ==
+               R"({"model":"gpt-small","stream":true,"stream_options":{"include_usage":true}} )");
     BOOST_TEST(sent(it, R"({"stream":true})") == R"({"stream":true,"stream_options":{"include_usage":true}})");
 }
 
 BOOST_AUTO_TEST_CASE(usage_is_asked_for_beside_the_clients_own_options) {
     const Config it = config();
     const std::pair<const char*, const char*> cases[] = {
-        {R"({"stream":true,"stream_options":{"a":1 } })", R"({"stream":true,"stream_options":{"a":1 ,"include_usage":true} })"},
+        {R"({"stream":true,"stream_options":{"a":1 } })",
+         R"({"stream":true,"stream_options":{"a":1 ,"include_usage":true} })"},
         {R"({"stream":true,"stream_options":{}})", R"({"stream":true,"stream_options":{"include_usage":true}})"},
         {R"({"stream":true,"stream_options":null})", R"({"stream":true,"stream_options":{"include_usage":true}})"},
-        {R"({"stream":true,"stream_options":{"include_usage":false,"b":2}})", R"({"stream":true,"stream_options":{"include_usage":true,"b":2}})"},
-        {R"({"stream":true,"stream_options":{"include_usage":true}})", R"({"stream":true,"stream_options":{"include_usage":true}})"}};
+        {R"({"stream":true,"stream_options":{"include_usage":false,"b":2}})",
+         R"({"stream":true,"stream_options":{"include_usage":true,"b":2}})"},
+        {R"({"stream":true,"stream_options":{"include_usage":true}})",
+         R"({"stream":true,"stream_options":{"include_usage":true}})"}};
     for (const auto& [body, expected] : cases) {
         BOOST_TEST(sent(it, body) == expected);
         BOOST_TEST(sent(it, body, Endpoint::completions) == expected);
@@ -147,7 +157,8 @@ BOOST_AUTO_TEST_CASE(usage_is_asked_for_beside_the_clients_own_options) {
 BOOST_AUTO_TEST_CASE(usage_is_not_asked_for_where_it_is_not_wanted) {
     Config it = config();
     const std::string body = R"({"stream":true})";
-    for (Endpoint endpoint : {Endpoint::messages, Endpoint::responses, Endpoint::embeddings}) BOOST_TEST(sent(it, body, endpoint) == body);
+    for (Endpoint endpoint : {Endpoint::messages, Endpoint::responses, Endpoint::embeddings})
+        BOOST_TEST(sent(it, body, endpoint) == body);
     BOOST_TEST(sent(it, R"({"stream":false})") == R"({"stream":false})");
     BOOST_TEST(sent(it, body, Endpoint::chat_completions, true) == body);
     const auto with = [&](StreamUsage usage) {
