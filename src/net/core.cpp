@@ -82,8 +82,12 @@ void Core::enter(Session& session) { sessions_.insert(&session); }
 
 void Core::leave(Session& session) {
     sessions_.erase(&session);
-    if (accepting_paused_ && !accept_alarm_.pending()) accept_alarm_.set(Duration(0));
+    look_for_room();
     if (draining_ && sessions_.empty()) reactor.post([this] { stop(); });
+}
+
+void Core::look_for_room() {
+    if (accepting_paused_ && !accept_alarm_.pending()) accept_alarm_.set(Duration(0));
 }
 
 void Core::need_sweep() {
@@ -115,6 +119,7 @@ void Core::sweep() {
 void Core::trim_when_quiet(TimePoint now) {
     if (!trim_due_ || now - last_request_ < quiet) return;
     trim_due_ = false;
+    Frames::release();
     malloc_trim(0);
 }
 

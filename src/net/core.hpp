@@ -54,6 +54,8 @@ public:
 
     void enter(Session&);
     void leave(Session&);
+    /// At the cap of connections: one ended or became idle, so that the next one may come in.
+    void look_for_room();
     /// Counts a request that goes to an upstream, for gauges and drain.
     void request_began(const std::string& upstream) { ++in_flight_[upstream]; }
     void request_ended(const std::string& upstream) {

@@ -84,6 +84,7 @@ struct Exchange {
     Task<void> pass_through();
     Task<void> relay_raw(Leg& leg, Timeouts timeouts);
     Task<void> tunnel(Leg& leg);
+    Io forward(Leg& leg, Buffer& to_upstream);
 
     // ---- models_list.cpp
     Task<void> answer_models();

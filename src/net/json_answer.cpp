@@ -1,6 +1,7 @@
 // Answers that are one JSON document: collected, judged, metered, then shown whole.
 #include <algorithm>
 
+#include "http/byte_scan.hpp"
 #include "net/exchange.hpp"
 #include "streamkeeper/inflate.hpp"
 
@@ -21,13 +22,14 @@ bool is_error(std::string_view json, const std::vector<json::Member>& members) {
     return error;
 }
 
-/// The counts stand under `"usage":` wherever a dialect puts them; in a string the quotes would be escaped, so this is
-/// no text. The last one wins.
+/// The counts stand under `"usage"`, nearly always near the end; in a string the quotes would be escaped, so a name that is
+/// followed by an object is no text. What this quick look does not find, the thorough one does.
 void meter(std::string_view json, Usage& usage) {
-    const std::size_t at = json.rfind("\"usage\":");
-    if (at == std::string_view::npos) return;
-    const std::size_t value = json.find_first_not_of(" \t\r\n", at + 8);
-    if (value != std::string_view::npos && json[value] == '{') read_usage_object(json.substr(value), usage);
+    constexpr std::string_view name = "\"usage\"", blank = " \t\r\n";
+    const std::size_t at = json.rfind(name);
+    const std::size_t colon = at == json.npos ? json.npos : json.find_first_not_of(blank, at + name.size());
+    const std::size_t value = colon == json.npos || json[colon] != ':' ? json.npos : json.find_first_not_of(blank, colon + 1);
+    if (value != json.npos && json[value] == '{') read_usage_object(json.substr(value), usage);
     if (!usage.any()) read_usage(json, usage);
 }
 
@@ -35,7 +37,9 @@ void meter(std::string_view json, Usage& usage) {
 bool suspicious(std::string_view json, const http::ResponseHead& head) {
     const std::size_t first = json.find_first_not_of(" \t\r\n");
     if (first == std::string_view::npos || head.body.kind == http::Framing::Kind::until_close) return true;
-    return (json[first] != '{' && json[first] != '[') || json.find("\"error\"") != std::string_view::npos;
+    if (json[first] != '{' && json[first] != '[') return true;
+    const char* const end = json.data() + json.size();
+    return byte_scan::find(json.data(), end, "\"error\"") != end;
 }
 
 }  // namespace

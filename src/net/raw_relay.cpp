@@ -89,6 +89,7 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
     for (;;) {
         std::string_view payload;
         const std::uint64_t sent_before = leg.request->written();
+        if (leg.request->state() != RequestPump::State::done) answer.keep_unread();  // the pump reads into the same scratch
         leg.request->pump(session, leg.transport);
         record.bytes_in += leg.request->written() - sent_before;
         const Answer::Read read = answer.next(payload);
@@ -138,6 +139,19 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
     if (leg.outcome.cause == Cause::answered && chunked_out) out.send("0\r\n\r\n");
 }
 
+/// Forwards what the client sent, as much as the upstream takes now.
+Io Exchange::forward(Leg& leg, Buffer& to_upstream) {
+    to_upstream.append(session.in.view());
+    session.in.release();
+    session.read_up_to(to_upstream.size() < (256u << 10) ? 64u << 10 : 0);
+    if (to_upstream.empty()) return {Io::State::ok};
+    const std::string_view piece = to_upstream.view();
+    const Io io = leg.transport.write(std::span(&piece, 1));
+    to_upstream.consume(io.bytes);
+    record.bytes_in += io.bytes;
+    return io;
+}
+
 /// After 101 the connection is the two ends' own: bytes both ways until one of them closes.
 Task<void> Exchange::tunnel(Leg& leg) {
     const http::ResponseHead& from = leg.answer->head();
@@ -152,16 +166,10 @@ Task<void> Exchange::tunnel(Leg& leg) {
     leg.outcome.phase = Phase::after_output;
     out.send(bytes);
     session.deadlines.clear_all();
+    leg.answer->keep_unread();  // what came behind the head lies where the client is read to
     Buffer to_upstream;
     for (;;) {
-        session.fill();
-        to_upstream.append(session.in.view());
-        session.in.release();
-        session.read_up_to(to_upstream.size() < (256u << 10) ? 64u << 10 : 0);
-        const std::string_view piece = to_upstream.view();
-        const Io io = piece.empty() ? Io{Io::State::ok} : leg.transport.write(std::span(&piece, 1));
-        to_upstream.consume(io.bytes);
-        record.bytes_in += io.bytes;
+        const Io io = forward(leg, to_upstream);
         std::string_view received;
         Answer::Read read = Answer::Read::again;
         while (!out.pending() && (read = leg.answer->next_raw(received)) == Answer::Read::ready) out.send(received);
@@ -172,6 +180,7 @@ Task<void> Exchange::tunnel(Leg& leg) {
         leg.transport.watch().take_writable();
         session.client.watch().take_writable();
         out.flush();
+        if (why == Wake::client_gone) forward(leg, to_upstream);  // what it sent last: mostly a close frame
         if (why == Wake::client_gone || why == Wake::shutdown) break;
     }
 }

@@ -24,7 +24,8 @@ Session::~Session() = default;
 
 // ---- waiting
 
-bool Session::Waiting::await_ready() const { return session.wake.take_notice(); }
+/// What still waits in the client's socket, because reading had stopped at the limit, is no edge that would wake anybody.
+bool Session::Waiting::await_ready() const { return session.wake.take_notice() || session.may_read(); }
 
 void Session::Waiting::await_suspend(std::coroutine_handle<> waiter) const {
     session.own += Clock::now() - session.resumed_at_;
@@ -62,7 +63,7 @@ void Session::shut_down() {
 
 bool Session::fill() {
     if (client.watch().take_readable()) client_ready_ = true;
-    while (client_ready_ && !client_ended_ && !direct_ && in.size() < in_limit_)
+    while (may_read())
         if (!fill_from(core.scratch.data(), std::min(core.scratch.size(), in_limit_ - in.size()))) break;
     return !client_ended_;
 }
@@ -108,6 +109,7 @@ Task<bool> Session::next_request() {
     const bool first = std::exchange(first_, false);
     idle_ = true;
     idle_since_ = Clock::now();
+    core.look_for_room();
     deadlines.clear_all();
     deadlines.set(first ? Deadline::client_head : Deadline::keepalive, idle_since_,
                   first ? config->timeouts.client_head : config->timeouts.client_keepalive);

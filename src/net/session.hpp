@@ -73,6 +73,7 @@ private:
     Task<bool> next_request();
     Task<void> linger();
     bool fill_from(char* scratch, std::size_t room);
+    bool may_read() const { return client_ready_ && !client_ended_ && !direct_ && in.size() < in_limit_; }
 
     std::size_t in_limit_;
     bool direct_ = false, client_ready_ = true, client_ended_ = false, shutdown_ = false, idle_ = true, first_ = true;

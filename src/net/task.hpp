@@ -6,7 +6,9 @@
 #pragma once
 
 #include <coroutine>
+#include <cstddef>
 #include <exception>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -23,7 +25,38 @@ struct ResumeCaller {
     void await_resume() const noexcept {}
 };
 
+/// Memory of ended coroutines, kept for the next ones: a request runs about ten, and their sizes are few. One thread.
+class Frames {
+public:
+    static void* take(std::size_t size) {
+        const std::size_t kind = (size + step - 1) / step;
+        if (kind >= kinds || !free_[kind]) return ::operator new(kind >= kinds ? size : kind * step);
+        Free* const first = free_[kind];
+        free_[kind] = first->next;
+        return first;
+    }
+    static void give(void* memory, std::size_t size) {
+        const std::size_t kind = (size + step - 1) / step;
+        if (kind >= kinds) return ::operator delete(memory);
+        free_[kind] = new (memory) Free{free_[kind]};
+    }
+    /// Back to the allocator, after a burst.
+    static void release() {
+        for (Free*& list : free_)
+            while (list) ::operator delete(std::exchange(list, list->next));
+    }
+
+private:
+    struct Free {
+        Free* next;
+    };
+    static constexpr std::size_t step = 64, kinds = 65;  // up to 4 KiB
+    static inline thread_local Free* free_[kinds] = {};
+};
+
 struct TaskPromiseBase {
+    static void* operator new(std::size_t size) { return Frames::take(size); }
+    static void operator delete(void* memory, std::size_t size) { Frames::give(memory, size); }
     std::coroutine_handle<> caller;
     std::suspend_never initial_suspend() const noexcept { return {}; }
     ResumeCaller final_suspend() const noexcept { return {}; }

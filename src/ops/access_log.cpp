@@ -23,20 +23,23 @@ constexpr std::chrono::milliseconds gather{20};   ///< lines that come meanwhile
 constexpr int stalled_for_ms = 1000;              ///< how long the end of the process waits for a journal that takes nothing
 constexpr int look_around_ms = 100;
 
-std::string timestamp() {
+/// `2026-11-21T09:42:00.123Z`, valid until the same thread's next call.
+std::string_view timestamp() {
     const auto now = std::chrono::system_clock::now();
     const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-    thread_local std::time_t formatted = 0;
+    thread_local std::time_t formatted = 0;  // a second's text serves all its lines
     thread_local char text[32];
     if (seconds != formatted) {
         std::tm parts{};
         gmtime_r(&seconds, &parts);
-        std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+        std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.000Z", &parts);
         formatted = seconds;
     }
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
-    const std::string digits = std::to_string(ms);
-    return std::string(text) + "." + std::string(3 - digits.size(), '0') + digits + "Z";
+    const auto ms = static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000);
+    text[20] = static_cast<char>('0' + ms / 100);
+    text[21] = static_cast<char>('0' + ms / 10 % 10);
+    text[22] = static_cast<char>('0' + ms % 10);
+    return {text, 24};
 }
 
 std::string_view level_name(LogLevel level) {
@@ -101,7 +104,7 @@ void AccessLog::line(LogLevel level, std::string_view message) {
 
 void AccessLog::request(const Record& record, std::string_view as_json) {
     if (LogLevel::info > settings_.level) return;
-    if (!json_) return append(LogLevel::info, timestamp() + " info " + printable(record_as_text(record)));
+    if (!json_) return append(LogLevel::info, std::string(timestamp()) + " info " + printable(record_as_text(record)));
     line_.assign(R"({"time":")").append(timestamp()).append(R"(","level":"info","request":)").append(as_json).append("}");
     append(LogLevel::info, line_);
 }
@@ -124,8 +127,8 @@ void AccessLog::append(LogLevel level, std::string_view text) {
 }
 
 std::string AccessLog::formatted(LogLevel level, std::string_view message) const {
-    if (!json_) return timestamp() + " " + std::string(level_name(level)) + " " + printable(std::string(message));
-    return R"({"time":")" + timestamp() + R"(","level":")" + std::string(level_name(level)) + R"(","message":)" + json::quote(message) + "}";
+    if (!json_) return std::string(timestamp()) + " " + std::string(level_name(level)) + " " + printable(std::string(message));
+    return R"({"time":")" + std::string(timestamp()) + R"(","level":")" + std::string(level_name(level)) + R"(","message":)" + json::quote(message) + "}";
 }
 
 /// False: nobody takes anything, and the process is to end.

@@ -118,10 +118,10 @@ void Daemon::adopt(const LoadResult& result) {
 void Daemon::record(const Record& one) {
     metrics_.record(one);
     // A ring: the oldest one's storage is used again.
-    std::string& text = recent_[recorded_++ % recent_.size()];
+    Text& text = recent_[recorded_++ % recent_.size()];
     text.clear();
     append_json(text, one);
-    log_.request(one, text);
+    log_.request(one, text.view());
 }
 
 Page Daemon::page(http::Surface surface) {
@@ -157,7 +157,7 @@ Page Daemon::status_page() const {
     }
     text += R"(],"recent":[)";
     const std::size_t kept = std::min(recorded_, recent_.size());
-    for (std::size_t i = 1; i <= kept; ++i) text += (i == 1 ? "" : ",") + recent_[(recorded_ - i) % recent_.size()];
+    for (std::size_t i = 1; i <= kept; ++i) text.append(i == 1 ? "" : ",").append(recent_[(recorded_ - i) % recent_.size()].view());
     return {200, "application/json", text + "]}\n"};
 }
 

@@ -11,6 +11,7 @@
 
 #include "ops/access_log.hpp"
 #include "ops/metrics.hpp"
+#include "ops/text.hpp"
 #include "streamkeeper/server.hpp"
 
 namespace streamkeeper {
@@ -41,7 +42,7 @@ private:
     Server server_;
     std::function<LoadResult()> load_;
     std::thread loading_;
-    std::array<std::string, 100> recent_;  ///< the last requests, as JSON
+    std::array<Text, 100> recent_;  ///< the last requests, as JSON
     std::size_t recorded_ = 0;             ///< requests so far; the next one's place in the ring
     std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
     bool terminating_ = false, last_reload_well_ = true, reload_running_ = false;

@@ -73,6 +73,7 @@ struct MetricsRegistry::Families {
     Cached<Histogram> ttft = histogram(registry, "time_to_first_token_seconds", "From a request's head to the first output shown.");
     Cached<Histogram> tpot = histogram(registry, "time_per_output_token_seconds", "Time per output token after the first one.");
     Cached<Histogram> overhead = histogram(registry, "overhead_seconds", "Time spent in streamkeeper itself, per request.");
+    Histogram& all_overhead = overhead.at({}, small);
     Cached<Histogram> lag = histogram(registry, "loop_lag_seconds", "How late the event loop's timer came.");
     Cached<Counter> attempts = counter(registry, "upstream_attempts_total", "Calls to upstreams, by their status and the reason of a failure.");
     Cached<Counter> errors = counter(registry, "upstream_errors_total", "Failed calls to upstreams, by class and reason.");
@@ -90,6 +91,16 @@ struct MetricsRegistry::Families {
     Cached<Gauge> build = gauge(registry, "build_info", "1; the label says the version.");
     ProcessMetrics process{registry};
     std::set<std::string, std::less<>> models;
+
+    /// The series that one call in the ordinary case moves, found by one look-up.
+    struct Row {
+        Counter *requests, *attempts;
+        Histogram* duration;
+    };
+    std::unordered_map<std::string, Row> rows;
+    std::string row_key;
+    Row& row_of(const Record&, std::string_view model);
+    void count_attempts(const Record&, std::string_view model);
 
     std::string_view model_label(const Record&);
     void count_tokens(const Record&, std::string_view model);
@@ -128,30 +139,51 @@ void MetricsRegistry::Families::count_tokens(const Record& record, std::string_v
     add("reasoning", counts.reasoning);
 }
 
+void MetricsRegistry::Families::count_attempts(const Record& record, std::string_view model) {
+    const std::string_view upstream = or_none(record.upstream);
+    for (std::size_t i = 0; i < record.attempts.size(); ++i) {
+        const AttemptRecord& attempt = record.attempts[i];
+        const std::string code = attempt.status ? std::to_string(attempt.status) : "none";
+        const std::string_view reason = or_none(attempt.reason);
+        attempts.at({{"upstream", upstream}, {"model", model}, {"code", code}, {"reason", reason}}).Increment();
+        if (!attempt.error_class.empty()) errors.at({{"upstream", upstream}, {"class", attempt.error_class}, {"reason", reason}}).Increment();
+        if (i + 1 < record.attempts.size()) retries.at({{"upstream", upstream}, {"reason", reason}}).Increment();
+    }
+}
+
+MetricsRegistry::Families::Row& MetricsRegistry::Families::row_of(const Record& record, std::string_view model) {
+    const bool plain = record.attempts.size() == 1 && record.attempts[0].reason.empty() && record.attempts[0].error_class.empty();
+    const int status = plain ? record.attempts[0].status : 0;
+    row_key.assign(record.client).append(1, '\x1f').append(record.upstream).append(1, '\x1f').append(model);
+    for (const int number : {static_cast<int>(record.endpoint), record.status, static_cast<int>(record.ending), status})
+        row_key.append(reinterpret_cast<const char*>(&number), sizeof number);
+    if (const auto known = rows.find(row_key); known != rows.end()) return known->second;
+    const std::string_view upstream = or_none(record.upstream);
+    Row row{};
+    row.requests = &requests.at({{"client", or_none(record.client)}, {"endpoint", endpoint_label(record.endpoint)}, {"upstream", upstream}, {"model", model},
+                                 {"code", std::to_string(record.status)}, {"outcome", ending_label(record.ending)}});
+    if (plain) row.attempts = &attempts.at({{"upstream", upstream}, {"model", model}, {"code", std::to_string(status)}, {"reason", "none"}});
+    if (!record.upstream.empty()) row.duration = &duration.at({{"upstream", upstream}, {"model", model}}, durations);
+    return rows.emplace(row_key, row).first->second;
+}
+
 MetricsRegistry::MetricsRegistry() : families_(std::make_unique<Families>()) {
     families_->build.at({{"version", STREAMKEEPER_VERSION}}).Set(1);
-    families_->overhead.at({}, small);
     families_->lag.at({}, small);
 }
 MetricsRegistry::~MetricsRegistry() = default;
 
 void MetricsRegistry::record(const Record& record) {
     Families& f = *families_;
-    const std::string_view upstream = or_none(record.upstream), model = f.model_label(record), client = or_none(record.client);
-    f.requests.at({{"client", client}, {"endpoint", endpoint_label(record.endpoint)}, {"upstream", upstream}, {"model", model},
-                   {"code", std::to_string(record.status)}, {"outcome", ending_label(record.ending)}}).Increment();
-    for (std::size_t i = 0; i < record.attempts.size(); ++i) {
-        const AttemptRecord& attempt = record.attempts[i];
-        const std::string code = attempt.status ? std::to_string(attempt.status) : "none";
-        f.attempts.at({{"upstream", upstream}, {"model", model}, {"code", code}, {"reason", or_none(attempt.reason)}}).Increment();
-        if (!attempt.error_class.empty())
-            f.errors.at({{"upstream", upstream}, {"class", attempt.error_class}, {"reason", or_none(attempt.reason)}}).Increment();
-        if (i + 1 < record.attempts.size()) f.retries.at({{"upstream", upstream}, {"reason", or_none(attempt.reason)}}).Increment();
-    }
+    const std::string_view upstream = or_none(record.upstream), model = f.model_label(record);
+    Families::Row& row = f.row_of(record, model);
+    row.requests->Increment();
+    if (row.attempts) row.attempts->Increment();
+    else f.count_attempts(record, model);
     if (record.upstream.empty()) return;
     const double took = seconds(record.ended - record.began);
-    f.duration.at({{"upstream", upstream}, {"model", model}}, durations).Observe(took);
-    f.overhead.at({}, small).Observe(seconds(record.own));
+    row.duration->Observe(took);
+    f.all_overhead.Observe(seconds(record.own));
     if (!record.stream_end.empty()) f.ends.at({{"upstream", upstream}, {"model", model}, {"how", record.stream_end}}).Increment();
     for (const RateLimitSeen& limit : record.limits) {
         f.remaining.at({{"upstream", upstream}, {"scope", or_none(record.key)}, {"dimension", limit.dimension}}).Set(limit.remaining);

@@ -3,12 +3,13 @@
 
 #include <string>
 
+#include "ops/text.hpp"
 #include "streamkeeper/record.hpp"
 
 namespace streamkeeper {
 
 /// Appends one JSON object.
-void append_json(std::string& out, const Record&);
+void append_json(Text& out, const Record&);
 /// For a terminal.
 std::string record_as_text(const Record&);
 

@@ -203,6 +203,35 @@ class BothWays(Case):
         daemon, _ = self.behind(script)
         self.assertEqual(http(daemon.address, "GET", "/v1/files/f/content").body, whole[-300:])
 
+    def test_an_answer_in_many_chunks_is_not_mixed_with_the_upload(self):
+        pieces = [b"%05d" % i * 20 for i in range(3000)]
+        whole = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+
+        def script(peer, origin):
+            peer.read_until(b"\r\n\r\n")
+            writer = threading.Thread(target=lambda: (peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + whole), peer.end_chunks()))
+            writer.start()
+            while peer.more():
+                peer.buffer = b""
+            writer.join(PATIENCE)
+        daemon, _ = self.behind(script)
+        connection = self.connect(daemon)
+        connection.send(request_bytes("POST", "/v1/audio/translations", [*BINARY, ("Content-Length", str(16 * MIB))]))
+
+        def upload():
+            try:
+                for _ in range(16):
+                    connection.send(b"u" * MIB)
+            except OSError:
+                pass  # the answer was complete before the upload
+        writer = threading.Thread(target=upload, daemon=True)
+        writer.start()
+        answer = connection.read_response()
+        self.assertTrue(answer.complete)
+        self.assertTrue(answer.body == b"".join(pieces))
+        connection.close()
+        writer.join(PATIENCE)
+
     def test_a_large_answer_to_a_slow_client_is_not_held(self):
         def script(peer, origin):
             peer.read_request()

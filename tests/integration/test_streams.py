@@ -120,7 +120,7 @@ class AsItComes(Case):
 
     def test_a_large_stream_arrives_byte_for_byte(self):
         asked = {"stream": True, "stream_options": {"include_usage": True}}
-        self.check_identical("/v1/chat/completions", {**chat(), **asked}, [("x-mock-bytes", "3000000")])
+        self.check_identical("/v1/chat/completions", {**chat(), **asked}, [("x-mock-bytes", "400000")])
 
     def test_usage_asked_by_us_is_metered_and_hidden(self):
         before = self.proxy.metrics()
@@ -153,6 +153,15 @@ class AsItComes(Case):
         headers = self.mock.requests()[-1]["headers"]
         self.assertNotIn("transfer-encoding", headers)
         self.assertEqual(int(headers["content-length"]), self.mock.requests()[-1]["body_bytes"])
+
+    def test_a_large_chunked_request_arrives_whole(self):
+        body = json.dumps(chat(max_tokens=3, user="x" * 3000000)).encode()
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + 50000]), body[i:i + 50000]) for i in range(0, len(body), 50000)) + b"0\r\n\r\n"
+        for _ in range(3):
+            connection = self.connect(self.proxy)
+            connection.send(request_bytes("POST", "/v1/chat/completions", [("Transfer-Encoding", "chunked"), ("Content-Type", "application/json")]) + chunks)
+            self.assertEqual(connection.read_response().status, 200)
+            self.assertEqual(self.mock.requests()[-1]["body_bytes"], len(body))
 
     def test_two_streams_follow_each_other_on_one_connection(self):
         connection = self.connect(self.proxy)
