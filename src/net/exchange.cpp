@@ -162,8 +162,8 @@ Task<std::optional<http::Refusal>> Exchange::read_whole_body() {
     const http::Refusal too_large{413, "request_too_large", "the request body is larger than " + std::to_string(most) + " bytes (limits.body, and half of limits.memory)"};
     if (head.body.length > most) co_return too_large;
     // A chunked body does not say how large it will be: room for the largest is taken, and given back when it is known.
-    const Bytes room = chunked ? most : head.body.length;
-    const bool fits = co_await wait_for_budget(room);
+    const Bytes reserved = chunked ? most : head.body.length;
+    const bool fits = co_await wait_for_budget(reserved);
     if (!fits) co_return std::nullopt;
     if (head.expect_continue && session.in.empty()) out.send("HTTP/1.1 100 Continue\r\n\r\n");
     http::BodyDecoder decoder(head.body);
