@@ -5,6 +5,7 @@
 /// docs/decisions/0002 says why these are not asio::awaitable.
 #pragma once
 
+#include <array>
 #include <coroutine>
 #include <cstddef>
 #include <exception>
@@ -30,28 +31,39 @@ class Frames {
 public:
     static void* take(std::size_t size) {
         const std::size_t kind = (size + step - 1) / step;
-        if (kind >= kinds || !free_[kind]) return ::operator new(kind >= kinds ? size : kind * step);
-        Free* const first = free_[kind];
-        free_[kind] = first->next;
+        if (kind >= kinds) return ::operator new(size);
+        Free* const first = lists_.first[kind];
+        if (!first) return ::operator new(kind * step);
+        lists_.first[kind] = first->next;
         return first;
     }
     static void give(void* memory, std::size_t size) {
         const std::size_t kind = (size + step - 1) / step;
         if (kind >= kinds) return ::operator delete(memory);
-        free_[kind] = new (memory) Free{free_[kind]};
+        lists_.first[kind] = new (memory) Free{lists_.first[kind]};
     }
     /// Back to the allocator, after a burst.
-    static void release() {
-        for (Free*& list : free_)
-            while (list) ::operator delete(std::exchange(list, list->next));
-    }
+    static void release() { lists_.release(); }
 
 private:
     struct Free {
         Free* next;
     };
-    static constexpr std::size_t step = 64, kinds = 65;  // up to 4 KiB
-    static inline thread_local Free* free_[kinds] = {};
+    static constexpr std::size_t step = 64;
+#ifdef STREAMKEEPER_SANITIZED
+    static constexpr std::size_t kinds = 1;  // none: a sanitizer must see each frame end
+#else
+    static constexpr std::size_t kinds = 65;  // up to 4 KiB
+#endif
+    struct Lists {
+        std::array<Free*, kinds> first;
+        void release() {
+            for (Free*& list : first)
+                while (list) ::operator delete(std::exchange(list, list->next));
+        }
+        ~Lists() { release(); }
+    };
+    static inline thread_local Lists lists_{};
 };
 
 struct TaskPromiseBase {
