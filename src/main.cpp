@@ -8,7 +8,9 @@
 
 int main(int argc, char** argv) {
     using namespace streamkeeper;
-    CLI::App app{"streamkeeper: between your coding tools and a flaky LLM vendor, one healthy API on http://127.0.0.1:8817/v1", "streamkeeper"};
+    CLI::App app{
+        "streamkeeper: between your coding tools and a flaky LLM vendor, one healthy API on http://127.0.0.1:8817/v1",
+        "streamkeeper"};
     app.set_version_flag("--version", "streamkeeper " STREAMKEEPER_VERSION);
     app.require_subcommand(1);
     std::string config, listen, key, record, certificate, certificate_key, key_name;
@@ -17,19 +19,23 @@ int main(int argc, char** argv) {
 
     CLI::App* const serve = app.add_subcommand("serve", "the daemon, in the foreground");
     CLI::Option* const file = serve->add_option("--config", config, "configuration file (YAML)");
-    CLI::Option* const url = serve->add_option("--upstream", quick.base_url, "base URL of the vendor, instead of a file: https://api.apertis.ai/v1");
-    serve->add_option("--key-file", quick.key_file, "file with the vendor's API key, readable by you alone")->needs(url);
+    CLI::Option* const url = serve->add_option("--upstream", quick.base_url,
+                                               "base URL of the vendor, instead of a file: https://api.apertis.ai/v1");
+    serve->add_option("--key-file", quick.key_file, "file with the vendor's API key, readable by you alone")
+        ->needs(url);
     serve->add_option("--listen", quick.listen, "address to listen on, 127.0.0.1:8817 by default")->needs(url);
     url->excludes(file);
 
-    CLI::App* const check = app.add_subcommand("check", "validate the configuration and print the effective one, secrets masked");
+    CLI::App* const check =
+        app.add_subcommand("check", "validate the configuration and print the effective one, secrets masked");
     check->add_option("--config", config, "configuration file (YAML)");
     check->add_flag("--schema", schema, "print the JSON Schema of the configuration instead");
     check->add_flag("--reference", reference, "print docs/configuration.md instead");
 
     CLI::App* const keys = app.add_subcommand("key", "API keys");
     keys->require_subcommand(1);
-    CLI::App* const set = keys->add_subcommand("set", "read a key without echo, clean it, store it readable by you alone");
+    CLI::App* const set =
+        keys->add_subcommand("set", "read a key without echo, clean it, store it readable by you alone");
     set->add_option("name", key_name, "UPSTREAM/NAME, for example apertis/payg")->required();
     set->add_option("--config", config, "configuration file (YAML)");
 

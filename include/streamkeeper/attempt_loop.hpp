@@ -22,16 +22,20 @@ enum class Phase {
 
 /// What ended it.
 enum class Cause {
-    answered,       ///< the whole answer came; `status` says what it was
-    dns, connect, tls, certificate, proxy,
-    closed,         ///< the upstream closed or reset the connection too early
-    bad_head,       ///< a response head that breaks the rules, or is too large
-    bad_body,       ///< framing, encoding or an event that breaks the rules, or an end without a finish
-    timeout,        ///< `detail` names which
-    not_an_api,     ///< HTML or a redirect
-    stream_error,   ///< the upstream reported an error inside a 200
+    answered,  ///< the whole answer came; `status` says what it was
+    dns,
+    connect,
+    tls,
+    certificate,
+    proxy,
+    closed,        ///< the upstream closed or reset the connection too early
+    bad_head,      ///< a response head that breaks the rules, or is too large
+    bad_body,      ///< framing, encoding or an event that breaks the rules, or an end without a finish
+    timeout,       ///< `detail` names which
+    not_an_api,    ///< HTML or a redirect
+    stream_error,  ///< the upstream reported an error inside a 200
     client_gone,
-    client_error,   ///< the client's own body was broken or too slow
+    client_error,  ///< the client's own body was broken or too slow
     shutdown,
 };
 
@@ -39,24 +43,26 @@ enum class Cause {
 struct Outcome {
     Phase phase = Phase::connecting;
     Cause cause = Cause::answered;
-    int status = 0;                   ///< of the response head; 0 if none came
-    VendorError error;                ///< of an answer that is an error
-    std::string vendor_body;          ///< the same, as it came, for the calling client only
-    std::optional<int> retry_after;   ///< whole seconds the vendor asked to wait, between 1 and 60
-    std::string detail;               ///< for people: what the operating system, TLS or the parser said
+    int status = 0;                  ///< of the response head; 0 if none came
+    VendorError error;               ///< of an answer that is an error
+    std::string vendor_body;         ///< the same, as it came, for the calling client only
+    std::optional<int> retry_after;  ///< whole seconds the vendor asked to wait, between 1 and 60
+    std::string detail;              ///< for people: what the operating system, TLS or the parser said
     bool connection_was_reused = false;
-    bool answer_began = false;        ///< at least one byte of the response had arrived
+    bool answer_began = false;  ///< at least one byte of the response had arrived
     bool usage_was_injected = false;
     /// May the same request be sent again without anybody noticing?
-    bool retryable() const { return phase != Phase::after_output && cause != Cause::client_gone && cause != Cause::shutdown; }
+    bool retryable() const {
+        return phase != Phase::after_output && cause != Cause::client_gone && cause != Cause::shutdown;
+    }
 };
 
 /// What to do now. The reason is a label for metrics and the log (errors.md, "reason").
 struct Action {
     enum class Kind {
-        finish,         ///< record; nothing is left to do
-        send_again,     ///< at once, to the same target
-        fail,           ///< tell the client: with `status` and `code` if nothing was shown, else as after a commit
+        finish,      ///< record; nothing is left to do
+        send_again,  ///< at once, to the same target
+        fail,        ///< tell the client: with `status` and `code` if nothing was shown, else as after a commit
     };
     Kind kind = Kind::finish;
     bool fresh_connection = false;
@@ -72,7 +78,7 @@ public:
 
 private:
     int attempts_ = 0;
-    bool replaced_ = false;           ///< the one free replacement of a stale pooled connection is used
+    bool replaced_ = false;  ///< the one free replacement of a stale pooled connection is used
     bool usage_taken_out_ = false;
 };
 

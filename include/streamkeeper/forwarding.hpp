@@ -13,10 +13,10 @@ namespace streamkeeper::http {
 struct UpstreamHead {
     std::string_view method, target;
     const Upstream* upstream = nullptr;
-    const Key* key = nullptr;            ///< null: none is sent
+    const Key* key = nullptr;  ///< null: none is sent
     Framing body;
     bool policy = false;
-    bool upgrade = false;                ///< keep the fields of a WebSocket upgrade
+    bool upgrade = false;  ///< keep the fields of a WebSocket upgrade
 };
 std::string upstream_head(const RequestHead& from, const UpstreamHead& to);
 

@@ -36,7 +36,7 @@ private:
     State state_ = State::done;
     std::uint64_t remaining_ = 0;
     int digits_ = 0;
-    std::size_t line_bytes_ = 0;   ///< of the chunk extension
+    std::size_t line_bytes_ = 0;  ///< of the chunk extension
     std::string trailer_line_;
     std::size_t trailer_bytes_ = 0;
 };

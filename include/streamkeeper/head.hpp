@@ -38,7 +38,7 @@ struct RequestHead {
     int minor = 1;                                 ///< HTTP/1.minor
     Fields fields;
     Framing body;
-    std::size_t size = 0;                          ///< bytes of the head, blank line included
+    std::size_t size = 0;  ///< bytes of the head, blank line included
     bool keep_alive = true, expect_continue = false, websocket = false;
 };
 
@@ -68,7 +68,8 @@ inline constexpr std::size_t max_fields = 256;
 std::variant<Incomplete, RequestHead, Refusal> read_request_head(std::string_view bytes, std::size_t limit);
 
 /// `to_head`: the request was HEAD, so no body follows whatever the fields say.
-std::variant<Incomplete, ResponseHead, Refusal> read_response_head(std::string_view bytes, std::size_t limit, bool to_head);
+std::variant<Incomplete, ResponseHead, Refusal> read_response_head(std::string_view bytes, std::size_t limit,
+                                                                   bool to_head);
 
 /// The bytes of a head were copied from `from` to `to`: its views follow.
 void rebase(RequestHead&, std::string_view from, const char* to);

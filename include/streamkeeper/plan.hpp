@@ -18,13 +18,13 @@ namespace streamkeeper {
 
 /// What policy reads from a policy path's body.
 struct BodyFacts {
-    std::string model;                 ///< unquoted; empty if there is none
-    json::Span model_span;             ///< with quotes; empty without a model
+    std::string model;      ///< unquoted; empty if there is none
+    json::Span model_span;  ///< with quotes; empty without a model
     bool stream = false;
-    unsigned choices = 1;              ///< `n`: how many answers were asked for
-    bool usage_asked = false;          ///< the client itself set stream_options.include_usage
+    unsigned choices = 1;      ///< `n`: how many answers were asked for
+    bool usage_asked = false;  ///< the client itself set stream_options.include_usage
     std::optional<json::Member> stream_options;
-    std::size_t closing_brace = 0;     ///< where a member can be appended
+    std::size_t closing_brace = 0;  ///< where a member can be appended
     bool has_members = false;
 };
 
@@ -35,20 +35,20 @@ std::variant<BodyFacts, http::Refusal> read_body(std::string_view body);
 struct Splice {
     std::size_t begin = 0, end = 0;
     std::string text;
-    bool usage = false;                ///< the option that asks for usage: left out once the vendor has refused it
+    bool usage = false;  ///< the option that asks for usage: left out once the vendor has refused it
 };
 
 /// One try's destination.
 struct Target {
     std::shared_ptr<const Upstream> upstream;
-    const Key* key = nullptr;          ///< belongs to `upstream`; null if it has none
-    std::string model;                 ///< the name sent
+    const Key* key = nullptr;  ///< belongs to `upstream`; null if it has none
+    std::string model;         ///< the name sent
 };
 
 struct Plan {
-    std::vector<Target> targets;       ///< in the order in which they may be tried
-    std::vector<Splice> splices;       ///< in order of position
-    bool usage_injected = false;       ///< the usage chunk is ours: the client must not see it
+    std::vector<Target> targets;  ///< in the order in which they may be tried
+    std::vector<Splice> splices;  ///< in order of position
+    bool usage_injected = false;  ///< the usage chunk is ours: the client must not see it
     Timeouts timeouts;
 };
 

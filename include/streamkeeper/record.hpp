@@ -18,10 +18,10 @@ namespace streamkeeper {
 /// One try at a target, as it is recorded.
 struct AttemptRecord {
     std::string upstream, key, model;
-    int status = 0;                       ///< 0: no response head
-    std::string_view reason;              ///< errors.md, "reason"; empty if it went well
-    std::string_view error_class;         ///< of upstream_errors_total; empty if it was no error
-    std::string detail;                   ///< for people; never from a body
+    int status = 0;                ///< 0: no response head
+    std::string_view reason;       ///< errors.md, "reason"; empty if it went well
+    std::string_view error_class;  ///< of upstream_errors_total; empty if it was no error
+    std::string detail;            ///< for people; never from a body
     std::chrono::milliseconds took{0};
 };
 
@@ -31,7 +31,7 @@ std::string_view ending_label(Ending);
 
 /// What a vendor said about its limits in the head of an answer.
 struct RateLimitSeen {
-    std::string_view dimension;           ///< "requests", "tokens"
+    std::string_view dimension;               ///< "requests", "tokens"
     double remaining = -1, reset_epoch = -1;  ///< -1: not said; the reset as seconds since 1970
 };
 
@@ -40,21 +40,21 @@ struct Record {
     std::string id, client, method, path;
     Endpoint endpoint = Endpoint::other;
     std::string model_asked, model, upstream, key;
-    int status = 0;                       ///< what the client saw; 499 if it left before
-    std::string code;                     ///< of an error made here
+    int status = 0;    ///< what the client saw; 499 if it left before
+    std::string code;  ///< of an error made here
     Ending ending = Ending::ok;
-    bool proxied = false;                 ///< went, or was meant to go, to an upstream; own pages are not recorded
+    bool proxied = false;  ///< went, or was meant to go, to an upstream; own pages are not recorded
     bool policy = false, stream = false;
-    std::string stream_end;               ///< `how` of stream_ends_total; empty if it was no stream
+    std::string stream_end;  ///< `how` of stream_ends_total; empty if it was no stream
     std::vector<AttemptRecord> attempts;
     std::string vendor_request_id;
     std::vector<RateLimitSeen> limits;
     Usage usage;
-    bool usage_expected = false;          ///< an answer came whole that should have carried usage
+    bool usage_expected = false;  ///< an answer came whole that should have carried usage
     Clock::time_point began, first_output{}, ended;
     Clock::duration connect{0}, tls{0}, upstream_wait{0}, own{0};
     std::uint64_t bytes_in = 0, bytes_out = 0;
-    std::shared_ptr<const Config> config; ///< bounds the labels: which models are known
+    std::shared_ptr<const Config> config;  ///< bounds the labels: which models are known
 };
 
 }  // namespace streamkeeper

@@ -27,11 +27,11 @@ struct Page {
 };
 
 struct ServerHooks {
-    std::function<Page(http::Surface)> page;             ///< /metrics, /healthz, /readyz, /-/status
-    std::function<void(const Record&)> record;           ///< an exchange ended
-    std::function<void(LogLevel, std::string_view)> log; ///< everything else worth a line
-    std::function<void(double seconds)> loop_lag;        ///< how late the sweep came
-    std::function<void()> tick;                          ///< about ten times a second while anything happens
+    std::function<Page(http::Surface)> page;              ///< /metrics, /healthz, /readyz, /-/status
+    std::function<void(const Record&)> record;            ///< an exchange ended
+    std::function<void(LogLevel, std::string_view)> log;  ///< everything else worth a line
+    std::function<void(double seconds)> loop_lag;         ///< how late the sweep came
+    std::function<void()> tick;                           ///< about ten times a second while anything happens
 };
 
 /// A snapshot for the pages.
@@ -39,7 +39,7 @@ struct UpstreamSnapshot {
     std::string name, base_url;
     std::size_t idle = 0;
     int busy = 0, in_flight = 0;
-    std::vector<std::string> keys;                       ///< as they may be shown
+    std::vector<std::string> keys;  ///< as they may be shown
 };
 
 struct ServerSnapshot {
@@ -56,20 +56,21 @@ public:
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    /// Binds every address, or takes the sockets that systemd passed. Empty if all went well, else what and how to fix it.
+    /// Binds every address, or takes the sockets that systemd passed. Empty if all went well, else what and how to fix
+    /// it.
     std::string listen(const std::vector<int>& inherited);
     /// `http://127.0.0.1:PORT` of each listener, and `unix:PATH`.
     std::vector<std::string> addresses() const;
 
-    void run();                                          ///< returns once `drain` is done or `stop` was called
-    void stop();                                         ///< from any thread: now
-    void drain();                                        ///< no new connections; ends when the requests have, or after `drain`
+    void run();    ///< returns once `drain` is done or `stop` was called
+    void stop();   ///< from any thread: now
+    void drain();  ///< no new connections; ends when the requests have, or after `drain`
     /// Takes over a new configuration for requests that begin from now on. Empty, or why it can't be taken.
     std::string reconfigure(std::shared_ptr<const Config>);
     std::shared_ptr<const Config> config() const;
     ServerSnapshot snapshot() const;
 
-    void post(std::function<void()>);                    ///< from any thread; runs on the loop
+    void post(std::function<void()>);  ///< from any thread; runs on the loop
     void on_signal(int number, std::function<void()>);
     /// Calls `tick` about every `interval` from the loop, for as long as the server lives.
     void every(Duration interval, std::function<void()> tick);

@@ -15,7 +15,8 @@ namespace {
 LoadResult no_configuration() {
     return {nullptr,
             {{"", 0, 0,
-              "no configuration: give --config FILE, or --upstream URL --key-file FILE, or write ~/.config/streamkeeper/streamkeeper.yaml "
+              "no configuration: give --config FILE, or --upstream URL --key-file FILE, or write "
+              "~/.config/streamkeeper/streamkeeper.yaml "
               "(etc/streamkeeper.yaml.example is a beginning); `streamkeeper demo` needs none"}}};
 }
 

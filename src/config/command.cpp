@@ -81,7 +81,8 @@ std::optional<int> await(pid_t child, Clock::time_point deadline) {
 }
 
 std::string verdict(std::optional<int> status, const CommandOutput& output) {
-    if (output.text.size() > longest_output) return "printed more than 64 KiB, so it is no key";  // its end is then our doing
+    if (output.text.size() > longest_output)
+        return "printed more than 64 KiB, so it is no key";  // its end is then our doing
     if (!status) return "did not end in time and was stopped";
     if (WIFSIGNALED(*status)) return "was ended by signal " + std::to_string(WTERMSIG(*status));
     if (WEXITSTATUS(*status) == 127) return "could not be started (exit code 127)";

@@ -73,8 +73,9 @@ Refusal not_found(std::string message) { return {404, "not_found", std::move(mes
 std::optional<Refusal> judge_host(const std::string& host, const RequestHead& head, const AdmissionRules& rules) {
     const bool fine = contains(rules.hosts, host) && contains(rules.hosts, host_of(head.fields.get("host")));
     if (fine) return std::nullopt;
-    return Refusal{421, "host_not_allowed",
-                   "the Host '" + host + "' is not allowed here; add it to allowed_hosts in streamkeeper's configuration"};
+    return Refusal{
+        421, "host_not_allowed",
+        "the Host '" + host + "' is not allowed here; add it to allowed_hosts in streamkeeper's configuration"};
 }
 
 std::optional<Refusal> judge_own_page(const std::string& host, const RequestHead& head, const AdmissionRules& rules) {
@@ -96,7 +97,8 @@ std::optional<Refusal> judge_origin(const RequestHead& head, const AdmissionRule
         if (!equal_ignoring_case(field.name, "origin")) continue;
         if (!origin_allowed(field.value, rules))
             return Refusal{403, "origin_not_allowed",
-                           "the web origin '" + std::string(field.value) + "' is not allowed; add it to allowed_origins in streamkeeper's configuration"};
+                           "the web origin '" + std::string(field.value) +
+                               "' is not allowed; add it to allowed_origins in streamkeeper's configuration"};
         allowed = field.value;
     }
     if (head.fields.has("origin")) return std::nullopt;
@@ -109,34 +111,43 @@ std::optional<Refusal> judge_origin(const RequestHead& head, const AdmissionRule
 std::optional<Refusal> judge_token(const RequestHead& head, const AdmissionRules& rules, std::string& client) {
     if (rules.clients.empty()) {
         if (!forwarded(head.fields)) return std::nullopt;
-        return Refusal{401, "streamkeeper_token",
-                       "this request came through a tunnel or proxy; configure clients with a token, and send it as the API key"};
+        return Refusal{
+            401, "streamkeeper_token",
+            "this request came through a tunnel or proxy; configure clients with a token, and send it as the API key"};
     }
     const Client* const found = client_of(head.fields, rules.clients);
     if (!found)
-        return Refusal{401, "streamkeeper_token",
-                       "the client token is missing or wrong; send streamkeeper's token (not the vendor's key) as the API key"};
+        return Refusal{
+            401, "streamkeeper_token",
+            "the client token is missing or wrong; send streamkeeper's token (not the vendor's key) as the API key"};
     client = found->name;
     return std::nullopt;
 }
 
 std::optional<Refusal> judge_method(const RequestHead& head, bool read_only) {
-    static constexpr std::array<std::string_view, 7> known = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+    static constexpr std::array<std::string_view, 7> known = {"GET",   "HEAD",   "POST",   "PUT",
+                                                              "PATCH", "DELETE", "OPTIONS"};
     const bool fine = read_only ? head.method == "GET" || head.method == "HEAD"
                                 : std::find(known.begin(), known.end(), head.method) != known.end();
     if (fine) return std::nullopt;
     return Refusal{405, "method_not_allowed",
-                   read_only ? "this page is read-only: GET or HEAD" : "allowed methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"};
+                   read_only ? "this page is read-only: GET or HEAD"
+                             : "allowed methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"};
 }
 
 std::variant<Admitted, Refusal> admit_own(const RequestHead& head, Admitted admitted) {
     if (std::optional<Refusal> refusal = judge_method(head, true)) return std::move(*refusal);
     if (std::optional<Refusal> refusal = judge_path(head.path)) return std::move(*refusal);
-    if (head.path == "/metrics") admitted.surface = Surface::metrics;
-    else if (head.path == "/healthz") admitted.surface = Surface::healthz;
-    else if (head.path == "/readyz") admitted.surface = Surface::readyz;
-    else if (head.path == "/-/status") admitted.surface = Surface::status;
-    else return not_found("no such page; /-/status, /metrics, /healthz and /readyz are");
+    if (head.path == "/metrics")
+        admitted.surface = Surface::metrics;
+    else if (head.path == "/healthz")
+        admitted.surface = Surface::healthz;
+    else if (head.path == "/readyz")
+        admitted.surface = Surface::readyz;
+    else if (head.path == "/-/status")
+        admitted.surface = Surface::status;
+    else
+        return not_found("no such page; /-/status, /metrics, /healthz and /readyz are");
     return admitted;
 }
 
@@ -151,13 +162,16 @@ std::variant<Admitted, Refusal> admit_proxied(const RequestHead& head, Admitted 
     if (std::optional<Refusal> refusal = judge_path(head.path)) return std::move(*refusal);
     std::optional<ApiPath> path = api_path(head.path);
     if (!path)
-        return not_found("'" + std::string(head.path) + "' is no path of an OpenAI-compatible API; use a base URL that ends in /v1");
-    admitted.upstream = head.fields.has("x-streamkeeper-upstream") ? std::string(head.fields.get("x-streamkeeper-upstream"))
-                                                                   : std::move(path->upstream);
+        return not_found("'" + std::string(head.path) +
+                         "' is no path of an OpenAI-compatible API; use a base URL that ends in /v1");
+    admitted.upstream = head.fields.has("x-streamkeeper-upstream")
+                            ? std::string(head.fields.get("x-streamkeeper-upstream"))
+                            : std::move(path->upstream);
     admitted.suffix = std::move(path->suffix);
     admitted.query = query_without_credentials(head.query);
     const Endpoint endpoint = endpoint_of(admitted.suffix);
-    if (head.method == "GET" && endpoint == Endpoint::models && admitted.upstream.empty()) admitted.surface = Surface::models;
+    if (head.method == "GET" && endpoint == Endpoint::models && admitted.upstream.empty())
+        admitted.surface = Surface::models;
     const bool policy_endpoint = endpoint != Endpoint::other && endpoint != Endpoint::models;
     admitted.policy = policy_endpoint && head.method == "POST" && json_body(head.fields);
     admitted.endpoint = admitted.policy || endpoint == Endpoint::models ? endpoint : Endpoint::other;

@@ -9,7 +9,8 @@ namespace streamkeeper::http {
 namespace {
 
 bool is_one_of(std::string_view name, std::span<const std::string_view> list) {
-    return std::any_of(list.begin(), list.end(), [&](std::string_view other) { return equal_ignoring_case(name, other); });
+    return std::any_of(list.begin(), list.end(),
+                       [&](std::string_view other) { return equal_ignoring_case(name, other); });
 }
 
 bool begins_with(std::string_view name, std::string_view prefix) {
@@ -17,15 +18,18 @@ bool begins_with(std::string_view name, std::string_view prefix) {
 }
 
 /// Fields that speak of one connection only (RFC 9110, 7.6.1).
-constexpr std::array<std::string_view, 9> hop_by_hop = {"connection", "keep-alive", "proxy-connection", "transfer-encoding",
-                                                        "te", "trailer", "upgrade", "proxy-authenticate", "http2-settings"};
+constexpr std::array<std::string_view, 9> hop_by_hop = {
+    "connection", "keep-alive", "proxy-connection",   "transfer-encoding", "te",
+    "trailer",    "upgrade",    "proxy-authenticate", "http2-settings"};
 
 constexpr std::array<std::string_view, 16> not_upstream = {
-    "host", "content-length", "authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key",
-    "openai-organization", "openai-project", "cookie", "origin", "referer", "expect", "forwarded", "accept-encoding", "x-real-ip"};
+    "host",           "content-length", "authorization",   "proxy-authorization",
+    "api-key",        "x-api-key",      "x-goog-api-key",  "openai-organization",
+    "openai-project", "cookie",         "origin",          "referer",
+    "expect",         "forwarded",      "accept-encoding", "x-real-ip"};
 
-constexpr std::array<std::string_view, 7> not_to_client = {"set-cookie", "alt-svc", "strict-transport-security", "clear-site-data",
-                                                           "nel", "report-to", "content-length"};
+constexpr std::array<std::string_view, 7> not_to_client = {
+    "set-cookie", "alt-svc", "strict-transport-security", "clear-site-data", "nel", "report-to", "content-length"};
 
 /// The first letter decides for most fields, and none of the lists is asked.
 bool dropped_upstream(std::string_view name, bool policy, bool upgrade) {
@@ -34,7 +38,8 @@ bool dropped_upstream(std::string_view name, bool policy, bool upgrade) {
             if (upgrade && begins_with(name, "sec-websocket-")) return false;
             return begins_with(name, "sec-");
         case 'x':
-            return begins_with(name, "x-streamkeeper-") || begins_with(name, "x-forwarded-") || is_one_of(name, not_upstream);
+            return begins_with(name, "x-streamkeeper-") || begins_with(name, "x-forwarded-") ||
+                   is_one_of(name, not_upstream);
         case 'v': return equal_ignoring_case(name, "via");
         case 'c':
             if (begins_with(name, "cf-")) return true;
@@ -68,7 +73,15 @@ void append_credentials(std::string& out, const Upstream& upstream, const Key* k
 
 bool dropped_to_client(std::string_view name) {
     switch (name.front() | 0x20) {
-        case 'c': case 's': case 'n': case 'r': case 'k': case 'p': case 't': case 'u': case 'h': break;
+        case 'c':
+        case 's':
+        case 'n':
+        case 'r':
+        case 'k':
+        case 'p':
+        case 't':
+        case 'u':
+        case 'h': break;
         case 'a': return equal_ignoring_case(name, "alt-svc") || begins_with(name, "access-control-");
         case 'x': return begins_with(name, "x-streamkeeper-");
         default: return false;
@@ -94,7 +107,8 @@ std::string upstream_head(const RequestHead& from, const UpstreamHead& to) {
     if (to.upgrade) out.append("Connection: Upgrade\r\nUpgrade: websocket\r\n");
     if (to.body.kind == Framing::Kind::chunked) {
         out.append("Transfer-Encoding: chunked\r\n");
-    } else if (to.body.kind == Framing::Kind::length || to.method == "POST" || to.method == "PUT" || to.method == "PATCH") {
+    } else if (to.body.kind == Framing::Kind::length || to.method == "POST" || to.method == "PUT" ||
+               to.method == "PATCH") {
         append_field(out, "Content-Length", std::to_string(to.body.length));
     }
     out.append("\r\n");

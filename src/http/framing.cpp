@@ -19,7 +19,10 @@ BodyDecoder::BodyDecoder(Framing framing) : remaining_(framing.length) {
     switch (framing.kind) {
         case Framing::Kind::none: state_ = State::done; break;
         case Framing::Kind::length: state_ = State::length; break;
-        case Framing::Kind::chunked: state_ = State::size; remaining_ = 0; break;
+        case Framing::Kind::chunked:
+            state_ = State::size;
+            remaining_ = 0;
+            break;
         case Framing::Kind::until_close: state_ = State::until_close; break;
     }
 }
@@ -29,7 +32,8 @@ std::string_view BodyDecoder::next(std::string_view& in) {
         if (state_ == State::done || state_ == State::broken) return {};
         if (state_ == State::until_close) return std::exchange(in, {});
         if (state_ == State::length || state_ == State::data) {
-            const std::string_view run = in.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, in.size())));
+            const std::string_view run =
+                in.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, in.size())));
             in.remove_prefix(run.size());
             remaining_ -= run.size();
             if (remaining_ == 0) state_ = state_ == State::length ? State::done : State::data_cr;
@@ -51,12 +55,17 @@ void BodyDecoder::step(char byte) {
         case State::size: read_size(byte); break;
         case State::extension:
             // Extensions are ignored (RFC 9112, 7.1.1), but only harmless ones: bounded, without control bytes.
-            if (byte == '\r') state_ = State::size_lf;
-            else if ((static_cast<unsigned char>(byte) < 0x20 && byte != '\t') || byte == 0x7f || ++line_bytes_ > max_extension) state_ = State::broken;
+            if (byte == '\r')
+                state_ = State::size_lf;
+            else if ((static_cast<unsigned char>(byte) < 0x20 && byte != '\t') || byte == 0x7f ||
+                     ++line_bytes_ > max_extension)
+                state_ = State::broken;
             break;
         case State::size_lf:
-            if (byte == '\n') end_size_line();
-            else state_ = State::broken;
+            if (byte == '\n')
+                end_size_line();
+            else
+                state_ = State::broken;
             break;
         case State::data_cr: state_ = byte == '\r' ? State::data_lf : State::broken; break;
         case State::data_lf:

@@ -84,8 +84,7 @@ std::optional<Refusal> read_field(std::string_view line, Fields& fields) {
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
         return bad("a header line is not 'name: value' (RFC 9112, 5)");
-    if (has_control_byte(line.substr(colon)))
-        return bad("a header value has a control byte (RFC 9110, 5.5)");
+    if (has_control_byte(line.substr(colon))) return bad("a header value has a control byte (RFC 9110, 5.5)");
     if (fields.all.size() == max_fields)
         return Refusal{431, "header_fields_too_large", "more than " + std::to_string(max_fields) + " header fields"};
     fields.all.push_back({line.substr(0, colon), trim(line.substr(colon + 1))});
@@ -106,7 +105,8 @@ FieldsResult read_fields(Lines& lines, Fields& fields) {
 
 std::optional<Refusal> too_large(std::size_t size, std::size_t limit) {
     if (size <= limit) return std::nullopt;
-    return Refusal{431, "header_fields_too_large", "the head is larger than limits.head (" + std::to_string(limit) + " bytes)"};
+    return Refusal{431, "header_fields_too_large",
+                   "the head is larger than limits.head (" + std::to_string(limit) + " bytes)"};
 }
 
 /// RFC 9112, 6: what all heads share. `framing` stays `none` if neither field is there.
@@ -143,18 +143,21 @@ int version_minor(std::string_view text) {
 std::optional<Refusal> read_request_line(std::string_view line, RequestHead& head) {
     const std::size_t first = line.find(' ');
     const std::size_t last = line.rfind(' ');
-    if (first == std::string_view::npos || first == last) return bad("the request line is not 'METHOD target HTTP/1.1'");
+    if (first == std::string_view::npos || first == last)
+        return bad("the request line is not 'METHOD target HTTP/1.1'");
     head.method = line.substr(0, first);
     head.target = line.substr(first + 1, last - first - 1);
     const std::string_view version = line.substr(last + 1);
     if (!is_token(head.method)) return bad("the method is no token");
-    const auto visible = [](char c) { return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f; };
+    const auto visible = [](char c) {
+        return static_cast<unsigned char>(c) > 0x20 && static_cast<unsigned char>(c) < 0x7f;
+    };
     if (head.target.empty() || !std::all_of(head.target.begin(), head.target.end(), visible))
         return bad("the request target has white space, control or non-ASCII bytes; percent-encode them");
     head.minor = version_minor(version);
     if (head.minor >= 0) return std::nullopt;
-    const bool shaped = version.size() == 8 && version.starts_with("HTTP/") && is_digit(version[5]) && version[6] == '.' &&
-                        is_digit(version[7]);
+    const bool shaped = version.size() == 8 && version.starts_with("HTTP/") && is_digit(version[5]) &&
+                        version[6] == '.' && is_digit(version[7]);
     if (shaped) return Refusal{505, "http_version_not_supported", "streamkeeper speaks HTTP/1.1 and 1.0"};
     return bad("the request line does not end in an HTTP version");
 }
@@ -209,7 +212,8 @@ std::optional<Refusal> read_host(RequestHead& head) {
     std::string_view host;
     for (const Field& field : head.fields.all)
         if (equal_ignoring_case(field.name, "host")) ++hosts, host = field.value;
-    if (hosts != 1) return bad(hosts == 0 ? "no Host header (RFC 9112, 3.2)" : "more than one Host header (RFC 9112, 3.2)");
+    if (hosts != 1)
+        return bad(hosts == 0 ? "no Host header (RFC 9112, 3.2)" : "more than one Host header (RFC 9112, 3.2)");
     if (!valid_authority(host)) return bad("the Host header is not host[:port]");
     if (head.authority.empty()) head.authority = host;
     return std::nullopt;
@@ -254,14 +258,15 @@ std::optional<Refusal> read_status_line(std::string_view line, ResponseHead& hea
     head.status = (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + (digits[2] - '0');
     if (head.status < 100 || head.status > 599) return bad("the status is not between 100 and 599");
     head.reason = line.size() > 13 ? line.substr(13) : std::string_view();
-    if (!std::all_of(head.reason.begin(), head.reason.end(), value_char)) return bad("a control byte in the status line");
+    if (!std::all_of(head.reason.begin(), head.reason.end(), value_char))
+        return bad("a control byte in the status line");
     return std::nullopt;
 }
 
 std::optional<Refusal> finish_response(ResponseHead& head, bool to_head) {
     if (std::optional<Refusal> refusal = read_framing(head.fields, head.minor, head.body)) return refusal;
-    head.keep_alive = head.minor == 1 ? !head.fields.lists("connection", "close")
-                                      : head.fields.lists("connection", "keep-alive");
+    head.keep_alive =
+        head.minor == 1 ? !head.fields.lists("connection", "close") : head.fields.lists("connection", "keep-alive");
     const bool bodyless = to_head || head.status < 200 || head.status == 204 || head.status == 304;
     if (bodyless) {
         head.body = {};
@@ -275,7 +280,8 @@ std::optional<Refusal> finish_response(ResponseHead& head, bool to_head) {
 }  // namespace
 
 void rebase(RequestHead& head, std::string_view from, const char* to) {
-    for (std::string_view* const view : {&head.method, &head.target, &head.path, &head.query, &head.authority}) move_view(*view, from, to);
+    for (std::string_view* const view : {&head.method, &head.target, &head.path, &head.query, &head.authority})
+        move_view(*view, from, to);
     move_fields(head.fields, from, to);
 }
 
@@ -296,7 +302,8 @@ std::string_view Fields::get(std::string_view name) const {
 }
 
 bool Fields::has(std::string_view name) const {
-    return std::any_of(all.begin(), all.end(), [&](const Field& field) { return equal_ignoring_case(field.name, name); });
+    return std::any_of(all.begin(), all.end(),
+                       [&](const Field& field) { return equal_ignoring_case(field.name, name); });
 }
 
 bool Fields::lists(std::string_view name, std::string_view token) const {
@@ -331,14 +338,16 @@ std::variant<Incomplete, RequestHead, Refusal> read_request_head(std::string_vie
     head.fields.all.reserve(24);
     FieldsResult fields = read_fields(lines, head.fields);
     if (fields.refusal) return std::move(*fields.refusal);
-    if (std::optional<Refusal> refusal = too_large(fields.complete ? lines.at : bytes.size(), limit)) return std::move(*refusal);
+    if (std::optional<Refusal> refusal = too_large(fields.complete ? lines.at : bytes.size(), limit))
+        return std::move(*refusal);
     if (!fields.complete) return Incomplete{};
     head.size = lines.at;
     if (std::optional<Refusal> refusal = finish_request(head)) return std::move(*refusal);
     return head;
 }
 
-std::variant<Incomplete, ResponseHead, Refusal> read_response_head(std::string_view bytes, std::size_t limit, bool to_head) {
+std::variant<Incomplete, ResponseHead, Refusal> read_response_head(std::string_view bytes, std::size_t limit,
+                                                                   bool to_head) {
     ResponseHead head;
     Lines lines{bytes};
     std::string_view line;
@@ -354,7 +363,8 @@ std::variant<Incomplete, ResponseHead, Refusal> read_response_head(std::string_v
     head.fields.all.reserve(24);
     FieldsResult fields = read_fields(lines, head.fields);
     if (fields.refusal) return std::move(*fields.refusal);
-    if (std::optional<Refusal> refusal = too_large(fields.complete ? lines.at : bytes.size(), limit)) return std::move(*refusal);
+    if (std::optional<Refusal> refusal = too_large(fields.complete ? lines.at : bytes.size(), limit))
+        return std::move(*refusal);
     if (!fields.complete) return Incomplete{};
     head.size = lines.at;
     if (std::optional<Refusal> refusal = finish_response(head, to_head)) return std::move(*refusal);

@@ -9,8 +9,8 @@
 namespace streamkeeper::http {
 
 namespace {
-constexpr int detect_header = 32 + MAX_WBITS;         // zlib.h, inflateInit2: gzip or zlib, by the header
-constexpr std::size_t largest_feed = 64u << 20;       // a "zip bomb" in one read
+constexpr int detect_header = 32 + MAX_WBITS;    // zlib.h, inflateInit2: gzip or zlib, by the header
+constexpr std::size_t largest_feed = 64u << 20;  // a "zip bomb" in one read
 }  // namespace
 
 struct Inflater::State {
@@ -24,7 +24,8 @@ Inflater::Inflater() : state_(std::make_unique<State>()) {}
 Inflater::~Inflater() = default;
 
 std::unique_ptr<Inflater> Inflater::of(std::string_view coding) {
-    const bool known = equal_ignoring_case(coding, "gzip") || equal_ignoring_case(coding, "x-gzip") || equal_ignoring_case(coding, "deflate");
+    const bool known = equal_ignoring_case(coding, "gzip") || equal_ignoring_case(coding, "x-gzip") ||
+                       equal_ignoring_case(coding, "deflate");
     if (!known) return nullptr;
     std::unique_ptr<Inflater> inflater(new Inflater);
     inflater->state_->maybe_raw = equal_ignoring_case(coding, "deflate");
@@ -49,9 +50,12 @@ bool Inflater::feed(std::string_view in, std::string& out) {
         const std::size_t made = block.size() - stream.avail_out;
         out.append(block.data(), made);
         produced += made;
-        if (result == Z_STREAM_END) finished_ = true;
-        else if (result == Z_BUF_ERROR || (result == Z_OK && stream.avail_out > 0)) return true;
-        else if (result != Z_OK) return false;
+        if (result == Z_STREAM_END)
+            finished_ = true;
+        else if (result == Z_BUF_ERROR || (result == Z_OK && stream.avail_out > 0))
+            return true;
+        else if (result != Z_OK)
+            return false;
     }
     return false;
 }

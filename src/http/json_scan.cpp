@@ -1,6 +1,7 @@
-// The validator: the grammar of RFC 8259, and UTF-8. It differs from Boost.JSON's parser, which the tests hold it against,
-// in the depth (512 instead of 32) and in two things that the grammar allows and Boost.JSON does not: half a surrogate pair
-// spelt as an escape, which JavaScript tools send when they cut an emoji in two, and exponents beyond 31 bits.
+// The validator: the grammar of RFC 8259, and UTF-8. It differs from Boost.JSON's parser, which the tests hold it
+// against, in the depth (512 instead of 32) and in two things that the grammar allows and Boost.JSON does not: half a
+// surrogate pair spelt as an escape, which JavaScript tools send when they cut an emoji in two, and exponents beyond 31
+// bits.
 
 #include "streamkeeper/json_scan.hpp"
 

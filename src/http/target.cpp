@@ -41,8 +41,8 @@ std::vector<std::string_view> segments(std::string_view path) {
 
 /// `/v1/…` as nearly every tool sends it, with nothing to forgive.
 bool plain_v1(std::string_view path) {
-    return path.starts_with("/v1/") && path.size() > 4 && path.back() != '/' && path.find("//") == std::string_view::npos &&
-           !path.starts_with("/v1/v1") && !path.starts_with("/v1/api/");
+    return path.starts_with("/v1/") && path.size() > 4 && path.back() != '/' &&
+           path.find("//") == std::string_view::npos && !path.starts_with("/v1/v1") && !path.starts_with("/v1/api/");
 }
 
 Refusal bad_path(std::string message) { return {400, "bad_path", std::move(message)}; }
@@ -50,16 +50,18 @@ Refusal bad_path(std::string message) { return {400, "bad_path", std::move(messa
 /// First segments under which vendors offer something. Without `/v1` only these are taken for an API path, so that a
 /// stray /favicon.ico or /robots.txt does not carry the key to a vendor.
 constexpr std::array<std::string_view, 34> roots = {
-    "chat", "completions", "responses", "messages", "embeddings", "models", "audio", "images", "files",
-    "moderations", "rerank", "uploads", "batches", "realtime", "fine_tuning", "vector_stores", "assistants",
-    "threads", "video", "videos", "api", "queue", "containers", "evals", "conversations", "search", "usage",
-    "tokenize", "generation", "credits", "key", "organization", "complete", "score"};
+    "chat",        "completions",   "responses",   "messages",      "embeddings", "models",  "audio",
+    "images",      "files",         "moderations", "rerank",        "uploads",    "batches", "realtime",
+    "fine_tuning", "vector_stores", "assistants",  "threads",       "video",      "videos",  "api",
+    "queue",       "containers",    "evals",       "conversations", "search",     "usage",   "tokenize",
+    "generation",  "credits",       "key",         "organization",  "complete",   "score"};
 
 }  // namespace
 
 std::optional<Refusal> judge_path(std::string_view path) {
     // The request line had no control bytes; without these three there is nothing to find.
-    if (path.find_first_of("%\\;") == std::string_view::npos && path.find("/.") == std::string_view::npos) return std::nullopt;
+    if (path.find_first_of("%\\;") == std::string_view::npos && path.find("/.") == std::string_view::npos)
+        return std::nullopt;
     const std::optional<std::string> decoded = decode(path);
     if (!decoded) return bad_path("the path has a '%' without two hex digits behind it");
     if (decoded->find('\\') != std::string::npos) return bad_path("the path has a backslash");
@@ -109,7 +111,8 @@ std::string query_without_credentials(std::string_view query) {
         const std::string_view part = query.substr(0, end);
         query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
         std::string name = decode(part.substr(0, part.find('='))).value_or("");
-        std::transform(name.begin(), name.end(), name.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+        std::transform(name.begin(), name.end(), name.begin(),
+                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
         if (part.empty() || name == "key" || name == "api_key" || name == "api-key") continue;
         result.append(result.empty() ? "?" : "&").append(part);
     }

@@ -18,7 +18,8 @@ struct ApiPath {
     std::string upstream;  ///< NAME of `/u/NAME/…`
     std::string suffix;    ///< `/chat/completions`: no version, no trailing slash
 };
-/// Forgiving where tools really differ: no `/v1`, `/v1/v1`, `/openai/v1`, doubled and trailing slashes (clients.md, R1).
+/// Forgiving where tools really differ: no `/v1`, `/v1/v1`, `/openai/v1`, doubled and trailing slashes (clients.md,
+/// R1).
 std::optional<ApiPath> api_path(std::string_view path);
 
 Endpoint endpoint_of(std::string_view suffix);

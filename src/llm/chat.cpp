@@ -103,13 +103,19 @@ std::string error_chunk(std::string_view error_json) { return "data: " + wrapped
 
 // The no-ops name neither id nor model, as Azure's first chunk does, so they fit before an upstream's first chunk.
 const Dialect chat_dialect{
-    "chat", read_chat, true, error_chunk,
+    "chat",
+    read_chat,
+    true,
+    error_chunk,
     "data: {\"id\":\"\",\"object\":\"chat.completion.chunk\",\"created\":0,\"model\":\"\",\"choices\":[{\"index\":0,"
     "\"delta\":{},\"finish_reason\":null}]}\n\n",
     note_choices};
 
 const Dialect completions_dialect{
-    "completions", read_completion, true, error_chunk,
+    "completions",
+    read_completion,
+    true,
+    error_chunk,
     "data: {\"id\":\"\",\"object\":\"text_completion\",\"created\":0,\"model\":\"\",\"choices\":[{\"index\":0,"
     "\"text\":\"\",\"logprobs\":null,\"finish_reason\":null}]}\n\n",
     note_choices};

@@ -100,7 +100,8 @@ std::string anthropic_body(const ApiError& error) {
 
 std::string render_error(Endpoint endpoint, const ApiError& error, const std::vector<std::string_view>& secrets) {
     ApiError shown = error;
-    for (std::string* text : {&shown.message, &shown.type, &shown.code, &shown.vendor_body}) *text = mask_secrets(*text, secrets);
+    for (std::string* text : {&shown.message, &shown.type, &shown.code, &shown.vendor_body})
+        *text = mask_secrets(*text, secrets);
     if (shown.param) *shown.param = mask_secrets(*shown.param, secrets);
     shown.vendor_body = utf8::cut(shown.vendor_body, max_vendor_body);
     return endpoint == Endpoint::messages ? anthropic_body(shown) : openai_body(shown);

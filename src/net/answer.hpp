@@ -50,13 +50,13 @@ private:
     Transport* from_;
     char* scratch_;
     std::size_t room_;
-    Buffer kept_;               ///< bytes that had to outlive their turn
-    std::string head_bytes_;    ///< what head_ points into
+    Buffer kept_;             ///< bytes that had to outlive their turn
+    std::string head_bytes_;  ///< what head_ points into
     http::ResponseHead head_;
     http::BodyDecoder body_;
     std::string_view unread_;
     std::string problem_;
-    std::size_t interim_ = 0;   ///< bytes of 1xx heads
+    std::size_t interim_ = 0;  ///< bytes of 1xx heads
     bool began_ = false, drained_ = false;
 };
 

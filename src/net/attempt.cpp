@@ -17,7 +17,8 @@ std::optional<int> retry_after(const http::ResponseHead& from) {
     if (from.status != 429 && from.status != 503) return std::nullopt;
     const std::string_view text = from.fields.get("retry-after");
     double seconds = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds, std::chars_format::fixed);
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), seconds, std::chars_format::fixed);
     const bool number = !text.empty() && error == std::errc() && end == text.data() + text.size();
     if (!number || !(seconds >= 0) || seconds > 1e9) return std::nullopt;
     return std::clamp(static_cast<int>(std::min(seconds, 60.0) + 0.999), 1, 60);
@@ -64,7 +65,8 @@ bool ended_by(Wake why, Leg& leg, Session& session, Phase phase) {
         case Wake::deadline: break;
     }
     const Deadline passed = session.passed().value_or(Deadline::total);
-    leg.fail(phase, passed == Deadline::client_body ? Cause::client_error : Cause::timeout, std::string(name_of(passed)) + " passed");
+    leg.fail(phase, passed == Deadline::client_body ? Cause::client_error : Cause::timeout,
+             std::string(name_of(passed)) + " passed");
     return true;
 }
 
@@ -103,9 +105,11 @@ Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
         const std::uint64_t before = request.written();
         const RequestPump::State state = request.pump(session, leg.transport);
         record.bytes_in += request.written() - before;
-        if (request.written() != before && !write_failed) session.deadlines.set(Deadline::first_byte, core.reactor.now(), timeouts.first_byte);
+        if (request.written() != before && !write_failed)
+            session.deadlines.set(Deadline::first_byte, core.reactor.now(), timeouts.first_byte);
         if (state == RequestPump::State::client_broken) {
-            leg.fail(Phase::sending, Cause::client_error, "the chunked framing of the request's body is broken (RFC 9112, 7.1)");
+            leg.fail(Phase::sending, Cause::client_error,
+                     "the chunked framing of the request's body is broken (RFC 9112, 7.1)");
             co_return false;
         }
         if (state == RequestPump::State::starved) {
@@ -116,7 +120,8 @@ Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
             session.deadlines.clear(Deadline::client_body);
         }
         if (state == RequestPump::State::upstream_failed && !write_failed) {
-            // The vendor may have answered before it closed: that answer is worth more than the write error (errors.md, N7).
+            // The vendor may have answered before it closed: that answer is worth more than the write error (errors.md,
+            // N7).
             write_failed = true;
             session.deadlines.set(Deadline::first_byte, core.reactor.now(), read_on_after_write_error);
         }
@@ -140,7 +145,8 @@ Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
         }
         if (why == Wake::deadline) {
             ended_by(why, leg, session, phase);
-            if (write_failed) leg.fail(phase, Cause::closed, "the upstream closed the connection while the request was sent");
+            if (write_failed)
+                leg.fail(phase, Cause::closed, "the upstream closed the connection while the request was sent");
             co_return false;
         }
     }
@@ -155,14 +161,16 @@ Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
 void Exchange::read_limits(const http::ResponseHead& from) {
     for (const http::Field& field : from.fields.all) {
         if (field.name.size() < 10) continue;
-        if (record.vendor_request_id.empty() && (http::equal_ignoring_case(field.name, "x-request-id") || http::equal_ignoring_case(field.name, "request-id")))
+        if (record.vendor_request_id.empty() && (http::equal_ignoring_case(field.name, "x-request-id") ||
+                                                 http::equal_ignoring_case(field.name, "request-id")))
             record.vendor_request_id = field.value.substr(0, 128);
         const bool plain = http::equal_ignoring_case(field.name.substr(0, 22), "x-ratelimit-remaining-") ||
                            http::equal_ignoring_case(field.name, "x-ratelimit-remaining");
         if (!plain) continue;
         double value = 0;
         const std::string_view text = field.value;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+        const auto [end, error] =
+            std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
         if (error != std::errc() || end != text.data() + text.size() || !(value >= 0) || value > 1e15) continue;
         RateLimitSeen seen;
         const bool tokens = http::equal_ignoring_case(field.name, "x-ratelimit-remaining-tokens");
@@ -171,8 +179,10 @@ void Exchange::read_limits(const http::ResponseHead& from) {
         if (!tokens && field.name.size() == 21) {
             double reset = 0;  // Apertis and its kin: the moment as seconds since 1970
             const std::string_view when = from.fields.get("x-ratelimit-reset");
-            const auto [stop, bad] = std::from_chars(when.data(), when.data() + when.size(), reset, std::chars_format::fixed);
-            if (bad == std::errc() && stop == when.data() + when.size() && reset > 1e9 && reset < 1e11) seen.reset_epoch = reset;
+            const auto [stop, bad] =
+                std::from_chars(when.data(), when.data() + when.size(), reset, std::chars_format::fixed);
+            if (bad == std::errc() && stop == when.data() + when.size() && reset > 1e9 && reset < 1e11)
+                seen.reset_epoch = reset;
         }
         record.limits.push_back(seen);
     }
@@ -187,14 +197,17 @@ Task<void> Exchange::attempt(Leg& leg, Target target, bool fresh_connection, boo
     std::uint64_t length = 0;
     for (const std::string_view piece : pieces) length += piece.size();
     const std::string path = target.upstream->base_url.path + asked.suffix + asked.query;
-    http::UpstreamHead to{head.method, path, target.upstream.get(), target.key, {http::Framing::Kind::length, length}, true, false};
+    http::UpstreamHead to{head.method, path, target.upstream.get(), target.key, {http::Framing::Kind::length, length},
+                          true,        false};
     leg.request.emplace(http::upstream_head(head, to), pieces);
     const bool answered = co_await send_and_read_head(leg, plan.timeouts);
     if (!answered) co_return;
     const http::ResponseHead& from = leg.answer->head();
     read_limits(from);
     if (from.status >= 300 && from.status < 400) {
-        leg.fail(Phase::before_output, Cause::not_an_api, "the upstream answers with a redirect (" + std::to_string(from.status) + ") instead of an API's answer");
+        leg.fail(
+            Phase::before_output, Cause::not_an_api,
+            "the upstream answers with a redirect (" + std::to_string(from.status) + ") instead of an API's answer");
         co_return;
     }
     if (from.status >= 400) {
@@ -203,23 +216,29 @@ Task<void> Exchange::attempt(Leg& leg, Target target, bool fresh_connection, boo
         co_return;
     }
     if (is_type(from, "text/html")) {
-        leg.fail(Phase::before_output, Cause::not_an_api, "the upstream answers with a web page (HTML) instead of an API's answer");
+        leg.fail(Phase::before_output, Cause::not_an_api,
+                 "the upstream answers with a web page (HTML) instead of an API's answer");
         co_return;
     }
     const Dialect* const dialect = dialect_of(asked.endpoint);
     record.stream = dialect && is_event_stream(from, facts.stream);
-    if (record.stream) co_await relay_events(leg, *dialect, leg.outcome.usage_was_injected);
-    else co_await relay_json(leg);
+    if (record.stream)
+        co_await relay_events(leg, *dialect, leg.outcome.usage_was_injected);
+    else
+        co_await relay_json(leg);
 }
 
 void Exchange::settle(Leg& leg, const Timeouts& timeouts) {
     session.deadlines.clear_all();
     if (!leg.transport.open()) return;
     --leg.state->busy;
-    const bool reusable = leg.answer && leg.answer->whole() && !leg.answer->has_unread() && leg.answer->head().keep_alive &&
-                          leg.answer->head().status != 101 && leg.request && leg.request->state() == RequestPump::State::done;
-    if (reusable && timeouts.pool_idle > Duration(0)) leg.state->keep_idle(std::move(leg.transport), core.reactor.now(), timeouts.pool_idle);
-    else leg.transport.close();
+    const bool reusable = leg.answer && leg.answer->whole() && !leg.answer->has_unread() &&
+                          leg.answer->head().keep_alive && leg.answer->head().status != 101 && leg.request &&
+                          leg.request->state() == RequestPump::State::done;
+    if (reusable && timeouts.pool_idle > Duration(0))
+        leg.state->keep_idle(std::move(leg.transport), core.reactor.now(), timeouts.pool_idle);
+    else
+        leg.transport.close();
 }
 
 }  // namespace streamkeeper::net

@@ -15,7 +15,8 @@ namespace asio = boost::asio;
 namespace {
 
 struct Signal {
-    Signal(asio::io_context& context, int number, std::function<void()> then) : set(context, number), handle(std::move(then)) {}
+    Signal(asio::io_context& context, int number, std::function<void()> then)
+        : set(context, number), handle(std::move(then)) {}
     void wait() {
         set.async_wait([this](const boost::system::error_code& error, int) {
             if (error) return;
@@ -47,7 +48,8 @@ Reactor::Background::~Background() {
 }
 
 void Reactor::Background::on_signal(int number, std::function<void()> handle) {
-    // On the background thread, because everything of one io_context is; waited for, so that no signal finds the default.
+    // On the background thread, because everything of one io_context is; waited for, so that no signal finds the
+    // default.
     std::promise<void> handled;
     asio::post(impl->context, [&, own = impl.get()] {
         own->signals.push_back(std::make_unique<Signal>(own->context, number, std::move(handle)));
@@ -58,18 +60,18 @@ void Reactor::Background::on_signal(int number, std::function<void()> handle) {
 }
 
 void Reactor::Background::resolve(const std::string& host, std::uint16_t port, Resolved done) {
-    impl->resolver.async_resolve(
-        host, std::to_string(port), asio::ip::tcp::resolver::numeric_service,
-        [done = std::move(done)](const boost::system::error_code& error, const asio::ip::tcp::resolver::results_type& found) {
-            std::vector<Address> addresses;
-            for (const auto& entry : found) {
-                Address address;
-                address.size = static_cast<std::uint32_t>(entry.endpoint().size());
-                std::memcpy(address.storage, entry.endpoint().data(), address.size);
-                addresses.push_back(address);
-            }
-            done(error, std::move(addresses));
-        });
+    impl->resolver.async_resolve(host, std::to_string(port), asio::ip::tcp::resolver::numeric_service,
+                                 [done = std::move(done)](const boost::system::error_code& error,
+                                                          const asio::ip::tcp::resolver::results_type& found) {
+                                     std::vector<Address> addresses;
+                                     for (const auto& entry : found) {
+                                         Address address;
+                                         address.size = static_cast<std::uint32_t>(entry.endpoint().size());
+                                         std::memcpy(address.storage, entry.endpoint().data(), address.size);
+                                         addresses.push_back(address);
+                                     }
+                                     done(error, std::move(addresses));
+                                 });
 }
 
 }  // namespace streamkeeper::net

@@ -16,8 +16,8 @@ namespace streamkeeper::net {
 namespace {
 
 constexpr Duration addresses_stay_fresh{30'000};
-constexpr Duration resolver_may_take{1'000};   ///< before last good addresses are used instead
-constexpr Duration attempt_delay{250};         // RFC 8305, 5: Connection Attempt Delay
+constexpr Duration resolver_may_take{1'000};  ///< before last good addresses are used instead
+constexpr Duration attempt_delay{250};        // RFC 8305, 5: Connection Attempt Delay
 
 /// What interrupts a connect, if anything did.
 std::optional<Connected> interrupted(Session& session, Wake why) {
@@ -25,24 +25,27 @@ std::optional<Connected> interrupted(Session& session, Wake why) {
     if (why == Wake::shutdown) return Connected{{}, Cause::shutdown, "", {}, {}};
     const std::optional<Deadline> passed = session.passed();
     if (why != Wake::deadline || !passed || passed == Deadline::stagger) return std::nullopt;
-    return Connected{{}, Cause::timeout, passed == Deadline::connect ? "timeouts.connect passed" : "timeouts.total passed", {}, {}};
+    return Connected{
+        {}, Cause::timeout, passed == Deadline::connect ? "timeouts.connect passed" : "timeouts.total passed", {}, {}};
 }
 
 void start_resolving(Session& session, const std::shared_ptr<UpstreamState>& state) {
     Addresses& addresses = state->addresses();
     if (addresses.resolving) return;
     addresses.resolving = true;
-    session.core.reactor.resolve(state->hop().host, state->hop().port, [state](std::error_code error, std::vector<Address> found) {
-        Addresses& result = state->addresses();
-        result.resolving = false;
-        result.error = error ? error.message() : std::string();
-        if (!error && !found.empty()) {
-            result.known = std::move(found);
-            result.resolved_at = Clock::now();
-        }
-        for (const std::weak_ptr<Session>& waiting : std::exchange(result.waiting, {}))
-            if (const std::shared_ptr<Session> woken = waiting.lock()) woken->wake.notify();
-    });
+    session.core.reactor.resolve(state->hop().host, state->hop().port,
+                                 [state](std::error_code error, std::vector<Address> found) {
+                                     Addresses& result = state->addresses();
+                                     result.resolving = false;
+                                     result.error = error ? error.message() : std::string();
+                                     if (!error && !found.empty()) {
+                                         result.known = std::move(found);
+                                         result.resolved_at = Clock::now();
+                                     }
+                                     for (const std::weak_ptr<Session>& waiting : std::exchange(result.waiting, {}))
+                                         if (const std::shared_ptr<Session> woken = waiting.lock())
+                                             woken->wake.notify();
+                                 });
 }
 
 /// The families take turns, beginning with the resolver's own first choice (RFC 8305, 4).
@@ -69,7 +72,8 @@ Task<Resolving> addresses_of(Session& session, std::shared_ptr<UpstreamState> st
     const bool fresh = !addresses.known.empty() && Clock::now() - addresses.resolved_at < addresses_stay_fresh;
     if (fresh) co_return Resolving{interleaved(addresses.known), std::nullopt};
     start_resolving(session, state);
-    if (!addresses.known.empty()) session.deadlines.set(Deadline::stagger, session.core.reactor.now(), resolver_may_take);
+    if (!addresses.known.empty())
+        session.deadlines.set(Deadline::stagger, session.core.reactor.now(), resolver_may_take);
     addresses.waiting.push_back(session.weak_from_this());
     while (addresses.resolving) {
         const Wake why = co_await session.wait();
@@ -78,7 +82,8 @@ Task<Resolving> addresses_of(Session& session, std::shared_ptr<UpstreamState> st
     }
     session.deadlines.clear(Deadline::stagger);
     if (!addresses.known.empty()) co_return Resolving{interleaved(addresses.known), std::nullopt};
-    co_return Resolving{{}, Connected{{}, Cause::dns, "the name " + route.host + " can't be resolved: " + addresses.error, {}, {}}};
+    co_return Resolving{
+        {}, Connected{{}, Cause::dns, "the name " + route.host + " can't be resolved: " + addresses.error, {}, {}}};
 }
 
 /// Starts a TCP connect. A transport that is not open: `problem` says why.
@@ -91,7 +96,8 @@ Transport start_connect(Session& session, const Address& endpoint, std::string& 
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);  // a silent stream on a dead network ends some day
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(endpoint.storage), endpoint.size) != 0 && errno != EINPROGRESS) {
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(endpoint.storage), endpoint.size) != 0 &&
+        errno != EINPROGRESS) {
         problem = endpoint.text() + ": " + std::strerror(errno);
         ::close(fd);
         return {};
@@ -136,8 +142,10 @@ Task<Connected> dial(Session& session, std::vector<Address> addresses) {
             Transport started = start_connect(session, addresses[next], problem);
             if (started.open()) dialling.push_back({std::move(started), addresses[next]});
             ++next;
-            if (next < addresses.size()) session.deadlines.set(Deadline::stagger, session.core.reactor.now(), attempt_delay);
-            else session.deadlines.clear(Deadline::stagger);
+            if (next < addresses.size())
+                session.deadlines.set(Deadline::stagger, session.core.reactor.now(), attempt_delay);
+            else
+                session.deadlines.clear(Deadline::stagger);
             continue;
         }
         if (dialling.empty()) co_return Connected{{}, Cause::connect, problem, {}, {}};
@@ -160,7 +168,8 @@ Task<Connected> tunnel(Session& session, std::shared_ptr<UpstreamState> state, C
     const std::string host = base.host.find(':') == std::string::npos ? base.host : "[" + base.host + "]";
     const std::string authority = host + ":" + std::to_string(base.port);
     std::string request = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
-    if (!state->hop().proxy_authorization.empty()) request += "Proxy-Authorization: " + state->hop().proxy_authorization + "\r\n";
+    if (!state->hop().proxy_authorization.empty())
+        request += "Proxy-Authorization: " + state->hop().proxy_authorization + "\r\n";
     request += "\r\n";
     const std::string_view piece = request;
     connected.transport.write(std::span(&piece, 1));  // a fresh socket takes so little at once
@@ -187,12 +196,14 @@ Task<Connected> tunnel(Session& session, std::shared_ptr<UpstreamState> state, C
     const auto* const head = std::get_if<http::ResponseHead>(&parsed);
     if (head && head->status / 100 == 2) co_return connected;
     const std::string said = head ? std::to_string(head->status) + " " + std::string(head->reason) : "no HTTP answer";
-    co_return Connected{{}, Cause::proxy, "the proxy named by " + state->hop().proxy_name + " refused CONNECT: " + said, {}, {}};
+    co_return Connected{
+        {}, Cause::proxy, "the proxy named by " + state->hop().proxy_name + " refused CONNECT: " + said, {}, {}};
 }
 
 Task<Connected> secure(Session& session, std::shared_ptr<UpstreamState> state, Connected connected) {
     const TimePoint began = Clock::now();
-    if (!connected.transport.start_tls(*state->tls())) co_return Connected{{}, Cause::tls, "out of memory for TLS", {}, {}};
+    if (!connected.transport.start_tls(*state->tls()))
+        co_return Connected{{}, Cause::tls, "out of memory for TLS", {}, {}};
     for (;;) {
         bool wants_write = false;
         const Io io = connected.transport.handshake(wants_write);
@@ -231,10 +242,12 @@ Task<Connected> connect(Session& session, std::shared_ptr<UpstreamState> state, 
         connected.cause = Cause::proxy;
         connected.detail = "the proxy named by " + state->hop().proxy_name + " can't be reached: " + connected.detail;
     }
-    if (connected.cause == Cause::answered && state->hop().via_proxy) connected = co_await tunnel(session, state, std::move(connected));
+    if (connected.cause == Cause::answered && state->hop().via_proxy)
+        connected = co_await tunnel(session, state, std::move(connected));
     connected.connecting = Clock::now() - began;
     const Clock::duration connecting = connected.connecting;
-    if (connected.cause == Cause::answered && state->tls()) connected = co_await secure(session, state, std::move(connected));
+    if (connected.cause == Cause::answered && state->tls())
+        connected = co_await secure(session, state, std::move(connected));
     connected.connecting = connecting;
     session.deadlines.clear(Deadline::connect);
     session.deadlines.clear(Deadline::stagger);

@@ -11,8 +11,8 @@ namespace streamkeeper::net {
 
 struct Connected {
     Transport transport;
-    Cause cause = Cause::answered;   ///< `answered`: it is open
-    std::string detail;              ///< what went wrong
+    Cause cause = Cause::answered;  ///< `answered`: it is open
+    std::string detail;             ///< what went wrong
     Clock::duration connecting{0}, securing{0};
 };
 

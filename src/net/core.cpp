@@ -52,7 +52,8 @@ std::string Core::reconfigure(std::shared_ptr<const Config> next) {
         return error.what();
     }
     by_config_.clear();
-    for (const std::shared_ptr<const Upstream>& upstream : next->upstreams) by_config_[upstream.get()] = upstreams.find(*upstream);
+    for (const std::shared_ptr<const Upstream>& upstream : next->upstreams)
+        by_config_[upstream.get()] = upstreams.find(*upstream);
     config = std::move(next);
     budget.resize(config->limits.memory);
     refresh_rules();
@@ -61,8 +62,9 @@ std::string Core::reconfigure(std::shared_ptr<const Config> next) {
 
 void Core::refresh_rules() {
     for (const std::unique_ptr<Listener>& listener : listeners_)
-        listener->state = std::make_shared<const ListenerState>(ListenerState{
-            listener->address, listener->metrics_only, http::admission_rules(*config, listener->address, listener->metrics_only)});
+        listener->state = std::make_shared<const ListenerState>(
+            ListenerState{listener->address, listener->metrics_only,
+                          http::admission_rules(*config, listener->address, listener->metrics_only)});
 }
 
 std::shared_ptr<UpstreamState> Core::state_of(const std::shared_ptr<const Upstream>& upstream) {
@@ -74,7 +76,8 @@ std::shared_ptr<UpstreamState> Core::state_of(const std::shared_ptr<const Upstre
 }
 
 std::size_t Core::connection_cap() const {
-    const std::uint64_t room = descriptor_limit_ > reserved_descriptors + 4 ? (descriptor_limit_ - reserved_descriptors) / 2 : 2;
+    const std::uint64_t room =
+        descriptor_limit_ > reserved_descriptors + 4 ? (descriptor_limit_ - reserved_descriptors) / 2 : 2;
     return std::min<std::uint64_t>(config->limits.connections, room);
 }
 
@@ -155,7 +158,8 @@ ServerSnapshot Core::snapshot() const {
             one.idle = state->second->idle();
             one.busy = state->second->busy;
         }
-        if (const auto count = in_flight_.find(upstream->name); count != in_flight_.end()) one.in_flight = count->second;
+        if (const auto count = in_flight_.find(upstream->name); count != in_flight_.end())
+            one.in_flight = count->second;
         snapshot.in_flight += static_cast<std::size_t>(one.in_flight);
         for (const Key& key : upstream->keys) one.keys.push_back(key.shown());
         snapshot.upstreams.push_back(std::move(one));

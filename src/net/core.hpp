@@ -30,7 +30,7 @@ struct Listener {
     Event ready;
     ListenAddress address;
     bool metrics_only = false;
-    bool inherited = false;                       ///< from systemd: its file is not ours to remove
+    bool inherited = false;  ///< from systemd: its file is not ours to remove
     bool closing = false;
     std::shared_ptr<const ListenerState> state;
 };

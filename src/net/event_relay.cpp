@@ -24,11 +24,11 @@ struct EventStream {
     const Dialect& dialect;
     bool hide_usage;
     sse::Splitter splitter;
-    std::string head;                          ///< ours, sent with the first payload
-    std::string held;                          ///< events before it
-    std::vector<std::string_view> batch;       ///< events of this turn, neighbours joined
-    std::string joined;                        ///< storage of sse::read
-    std::vector<char> open_choices;            ///< see Dialect::note_choices
+    std::string head;                     ///< ours, sent with the first payload
+    std::string held;                     ///< events before it
+    std::vector<std::string_view> batch;  ///< events of this turn, neighbours joined
+    std::string joined;                   ///< storage of sse::read
+    std::vector<char> open_choices;       ///< see Dialect::note_choices
     bool output = false, finish = false, finished = false, terminal = false, failed = false;
 
     bool ended_early() const { return terminal && !finished; }
@@ -54,7 +54,8 @@ bool EventStream::take_event(std::string_view event, std::string_view payload) {
     if (facts.error || facts.failed) {
         const std::string_view type = "text/event-stream";
         const std::vector<std::string_view> secrets = secrets_of(*exchange.config);
-        leg.outcome.error = read_vendor_error(leg.answer->head().status, type, mask_secrets(std::string(event), secrets));
+        leg.outcome.error =
+            read_vendor_error(leg.answer->head().status, type, mask_secrets(std::string(event), secrets));
         leg.outcome.vendor_body = mask_secrets(std::string(read.data), secrets);
         failed = true;
         return false;
@@ -66,13 +67,18 @@ bool EventStream::take_event(std::string_view event, std::string_view payload) {
         output = true;
         exchange.record.first_output = Clock::now();
         exchange.session.deadlines.clear(Deadline::first_byte);
-        exchange.session.deadlines.set(Deadline::stream_progress, exchange.record.first_output, exchange.plan.timeouts.stream_progress);
+        exchange.session.deadlines.set(Deadline::stream_progress, exchange.record.first_output,
+                                       exchange.plan.timeouts.stream_progress);
         head = exchange.answer_head(leg, exchange.open_framing());
         batch.push_back(held);
     }
-    if (facts.payload) exchange.session.deadlines.set(Deadline::stream_progress, exchange.core.reactor.now(), exchange.plan.timeouts.stream_progress);
-    if (!output) held.append(event);
-    else show(event, payload);
+    if (facts.payload)
+        exchange.session.deadlines.set(Deadline::stream_progress, exchange.core.reactor.now(),
+                                       exchange.plan.timeouts.stream_progress);
+    if (!output)
+        held.append(event);
+    else
+        show(event, payload);
     return true;
 }
 
@@ -119,8 +125,10 @@ bool EventStream::every_choice(const sse::Event& event) {
 }
 
 std::string_view label_of(std::string_view finish_reason) {
-    if (finish_reason == "length" || finish_reason == "max_tokens" || finish_reason == "max_output_tokens") return "length";
-    if (finish_reason == "tool_calls" || finish_reason == "tool_use" || finish_reason == "function_call") return "tool_calls";
+    if (finish_reason == "length" || finish_reason == "max_tokens" || finish_reason == "max_output_tokens")
+        return "length";
+    if (finish_reason == "tool_calls" || finish_reason == "tool_use" || finish_reason == "function_call")
+        return "tool_calls";
     return finish_reason == "content_filter" || finish_reason == "refusal" ? "content_filter" : "finish";
 }
 
@@ -132,7 +140,9 @@ Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_us
     const std::string_view coding = answer.head().fields.get("content-encoding");
     std::unique_ptr<http::Inflater> inflater = http::Inflater::of(coding);
     if (!coding.empty() && !inflater && !http::equal_ignoring_case(coding, "identity")) {
-        leg.fail(Phase::before_output, Cause::bad_body, "the stream is encoded as '" + std::string(coding.substr(0, 32)) + "' although identity was asked for");
+        leg.fail(
+            Phase::before_output, Cause::bad_body,
+            "the stream is encoded as '" + std::string(coding.substr(0, 32)) + "' although identity was asked for");
         co_return;
     }
     std::string inflated;
@@ -145,7 +155,8 @@ Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_us
             stream.send_batch();
             const bool taken = co_await flush();
             if (!taken) {
-                leg.fail(stream.output ? Phase::after_output : Phase::before_output, Cause::client_gone, "the client left");
+                leg.fail(stream.output ? Phase::after_output : Phase::before_output, Cause::client_gone,
+                         "the client left");
                 break;
             }
             read = answer.next(payload);
@@ -155,7 +166,8 @@ Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_us
                 stream.send_batch();
                 inflated.clear();
                 if (!inflater->feed(payload, inflated)) {
-                    leg.fail(stream.output ? Phase::after_output : Phase::before_output, Cause::bad_body, "the stream's encoding is broken");
+                    leg.fail(stream.output ? Phase::after_output : Phase::before_output, Cause::bad_body,
+                             "the stream's encoding is broken");
                     break;
                 }
                 payload = inflated;
@@ -173,7 +185,8 @@ Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_us
             leg.fail(phase, Cause::bad_body, "an event of the stream is longer than 16 MiB");
             break;
         }
-        if (read == Answer::Read::done || read == Answer::Read::closed || read == Answer::Read::broken || stream.ended_early()) {
+        if (read == Answer::Read::done || read == Answer::Read::closed || read == Answer::Read::broken ||
+            stream.ended_early()) {
             if (stream.finished) break;
             const bool broken = read == Answer::Read::broken;
             leg.fail(phase, broken ? Cause::bad_body : Cause::closed,
@@ -181,9 +194,12 @@ Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_us
             break;
         }
         const TimePoint now = core.reactor.now();
-        if (stream.terminal) session.deadlines.set(Deadline::stream_idle, now, wait_for_the_end);
-        else if (stream.output) session.deadlines.set(Deadline::stream_idle, now, plan.timeouts.stream_idle);
-        else session.deadlines.set(Deadline::first_byte, now, plan.timeouts.first_byte);
+        if (stream.terminal)
+            session.deadlines.set(Deadline::stream_idle, now, wait_for_the_end);
+        else if (stream.output)
+            session.deadlines.set(Deadline::stream_idle, now, plan.timeouts.stream_idle);
+        else
+            session.deadlines.set(Deadline::first_byte, now, plan.timeouts.first_byte);
         if (leg.transport.watch().take_readable()) continue;  // it came during another wait
         const Wake why = co_await session.wait();
         leg.transport.watch().take_readable();
@@ -199,15 +215,19 @@ Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_us
         if (!stream.output) co_return;
         shown_whole = stream.terminal && !out.pending() && !out.failed();
         constexpr std::string_view done = "data: [DONE]\n\n";
-        if (dialect.done_marker && !stream.terminal && chunked_out) out.send_chunk({}, std::span(&done, 1));
-        else if (dialect.done_marker && !stream.terminal) out.send(done);
+        if (dialect.done_marker && !stream.terminal && chunked_out)
+            out.send_chunk({}, std::span(&done, 1));
+        else if (dialect.done_marker && !stream.terminal)
+            out.send(done);
         if (chunked_out) out.send("0\r\n\r\n");
         record.stream_end = label_of(record.stream_end);
         co_return;
     }
     const bool silent = leg.outcome.cause == Cause::timeout;
-    record.stream_end = leg.outcome.cause == Cause::client_gone ? "client_closed" : leg.outcome.cause == Cause::stream_error ? "error"
-                        : silent ? "stalled" : "truncated";
+    record.stream_end = leg.outcome.cause == Cause::client_gone    ? "client_closed"
+                        : leg.outcome.cause == Cause::stream_error ? "error"
+                        : silent                                   ? "stalled"
+                                                                   : "truncated";
 }
 
 }  // namespace streamkeeper::net

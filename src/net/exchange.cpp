@@ -12,7 +12,8 @@ std::string sent_names(std::string_view head) {
     std::string names;
     for (std::size_t at = head.find("\r\n"); at != head.npos; at = head.find("\r\n", at + 2)) {
         const std::string_view line = head.substr(at + 2, head.find("\r\n", at + 2) - at - 2);
-        if (const std::size_t colon = line.find(':'); colon != line.npos) names.append(names.empty() ? "" : ", ").append(line.substr(0, colon));
+        if (const std::size_t colon = line.find(':'); colon != line.npos)
+            names.append(names.empty() ? "" : ", ").append(line.substr(0, colon));
     }
     return names;
 }
@@ -91,13 +92,19 @@ Task<bool> Exchange::run() {
         record.path = asked.suffix;
         own_page = asked.surface != http::Surface::proxied && asked.surface != http::Surface::models;
         record.proxied = !own_page;
-        if (own_page) co_await answer_own();
-        else if (asked.surface == http::Surface::models) co_await answer_models();
+        if (own_page)
+            co_await answer_own();
+        else if (asked.surface == http::Surface::models)
+            co_await answer_models();
         else if (head.websocket && asked.suffix == "/responses")
-            send_page(426, "application/json", R"({"error":{"message":"no WebSocket here: use HTTP","type":"invalid_request_error","code":"upgrade_required","param":null}})",
-                      "Connection: Upgrade\r\nUpgrade: HTTP/1.1\r\n");  // RFC 9110, 7.8 and 15.5.22
-        else if (asked.policy) co_await answer_policy();
-        else co_await pass_through();
+            send_page(
+                426, "application/json",
+                R"({"error":{"message":"no WebSocket here: use HTTP","type":"invalid_request_error","code":"upgrade_required","param":null}})",
+                "Connection: Upgrade\r\nUpgrade: HTTP/1.1\r\n");  // RFC 9110, 7.8 and 15.5.22
+        else if (asked.policy)
+            co_await answer_policy();
+        else
+            co_await pass_through();
     }
     if (!client_gone) {
         const bool taken = co_await flush();
@@ -125,10 +132,12 @@ Task<void> Exchange::answer_own() {
         send_page(204, {}, {}, more);
         co_return;
     }
-    const Page page = core.hooks.page ? core.hooks.page(asked.surface) : Page{404, "text/plain; charset=utf-8", "nothing here\n"};
-    send_page(page.status, page.content_type, page.body,
-              "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\nCache-Control: no-store\r\n"
-              "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n");
+    const Page page =
+        core.hooks.page ? core.hooks.page(asked.surface) : Page{404, "text/plain; charset=utf-8", "nothing here\n"};
+    send_page(
+        page.status, page.content_type, page.body,
+        "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\nCache-Control: no-store\r\n"
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n");
 }
 
 Task<bool> Exchange::wait_for_budget(Bytes bytes) {
@@ -138,10 +147,11 @@ Task<bool> Exchange::wait_for_budget(Bytes bytes) {
     }
     // Nothing is read meanwhile: the bytes wait in the client's own socket (back pressure).
     bool granted = false;
-    const Budget::Ticket ticket = core.budget.wait(BudgetKind::bodies, bytes, [&granted, self = session.shared_from_this()] {
-        granted = true;
-        self->wake_later();
-    });
+    const Budget::Ticket ticket =
+        core.budget.wait(BudgetKind::bodies, bytes, [&granted, self = session.shared_from_this()] {
+            granted = true;
+            self->wake_later();
+        });
     session.read_up_to(0);
     while (!granted) {
         const Wake why = co_await session.wait();
@@ -159,7 +169,9 @@ Task<bool> Exchange::wait_for_budget(Bytes bytes) {
 Task<std::optional<http::Refusal>> Exchange::read_whole_body() {
     const Bytes most = std::min<Bytes>(config->limits.body, core.budget.total() / 2);
     const bool chunked = head.body.kind == http::Framing::Kind::chunked;
-    const http::Refusal too_large{413, "request_too_large", "the request body is larger than " + std::to_string(most) + " bytes (limits.body, and half of limits.memory)"};
+    const http::Refusal too_large{
+        413, "request_too_large",
+        "the request body is larger than " + std::to_string(most) + " bytes (limits.body, and half of limits.memory)"};
     if (head.body.length > most) co_return too_large;
     // A chunked body does not say how large it will be: room for the largest is taken, and given back when it is known.
     const Bytes reserved = chunked ? most : head.body.length;
@@ -185,8 +197,11 @@ Task<std::optional<http::Refusal>> Exchange::read_whole_body() {
             decoder.next(run);
             body.commit(came);
         }
-        if (decoder.broken()) refusal = http::Refusal{400, "bad_request", "the chunked framing of the request's body is broken (RFC 9112, 7.1)"};
-        else if (body.size() > most) refusal = too_large;
+        if (decoder.broken())
+            refusal = http::Refusal{400, "bad_request",
+                                    "the chunked framing of the request's body is broken (RFC 9112, 7.1)"};
+        else if (body.size() > most)
+            refusal = too_large;
         if (decoder.done() || refusal) break;
         if (session.client_ended()) {  // seen by `read_into`: no wait would tell it again
             client_gone = true;
@@ -219,23 +234,29 @@ Task<void> Exchange::answer_policy() {
     if (client_gone) co_return;
     std::string_view coding = head.fields.get("content-encoding");
     if (!refusal && !coding.empty() && !http::equal_ignoring_case(coding, "identity"))
-        refusal = http::Refusal{415, "unsupported_content_encoding", "the request body is encoded as '" + std::string(coding.substr(0, 32)) + "'; send it as it is"};
+        refusal = http::Refusal{
+            415, "unsupported_content_encoding",
+            "the request body is encoded as '" + std::string(coding.substr(0, 32)) + "'; send it as it is"};
     if (!refusal) {
         std::variant<BodyFacts, http::Refusal> read = streamkeeper::read_body(body.view());
-        if (http::Refusal* const problem = std::get_if<http::Refusal>(&read)) refusal = std::move(*problem);
-        else facts = std::move(std::get<BodyFacts>(read));
+        if (http::Refusal* const problem = std::get_if<http::Refusal>(&read))
+            refusal = std::move(*problem);
+        else
+            facts = std::move(std::get<BodyFacts>(read));
     }
     if (refusal) {
         send_refusal(*refusal);
         co_return;
     }
     record.model_asked = facts.model;
-    const std::string& preferred = config->default_upstream.empty() ? config->upstreams.front()->name : config->default_upstream;
+    const std::string& preferred =
+        config->default_upstream.empty() ? config->upstreams.front()->name : config->default_upstream;
     const std::shared_ptr<const Upstream> fallback = config->upstream_ptr(preferred);
     if (needs_default_list(*config, asked.upstream, facts.model)) co_await refresh_models(fallback);
     if (client_gone) co_return;
     const auto in_list = [this, &fallback](std::string_view id) { return core.state_of(fallback)->models.has(id); };
-    std::variant<streamkeeper::Route, http::Refusal> chosen = streamkeeper::route(*config, asked.upstream, facts.model, in_list);
+    std::variant<streamkeeper::Route, http::Refusal> chosen =
+        streamkeeper::route(*config, asked.upstream, facts.model, in_list);
     if (const http::Refusal* const unknown = std::get_if<http::Refusal>(&chosen)) {
         send_refusal(*unknown);
         co_return;
@@ -262,7 +283,8 @@ Task<void> Exchange::loop_attempts() {
         if (action.without_usage) {
             leg.state->usage_refused = true;
             with_usage = false;
-            core.log(LogLevel::info, "upstream " + record.upstream + " refuses stream_options; its streams are not metered from now on");
+            core.log(LogLevel::info, "upstream " + record.upstream +
+                                         " refuses stream_options; its streams are not metered from now on");
         }
         settle(leg, plan.timeouts);
         if (action.kind == Action::Kind::send_again) {
@@ -291,7 +313,8 @@ void Exchange::note(const Leg& leg, const Action& action) {
     attempt.detail = leg.outcome.detail;
     attempt.took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - leg.began);
     record.attempts.push_back(std::move(attempt));
-    if (core.config->log.level == LogLevel::debug) core.log(LogLevel::debug, attempt_line(record, record.attempts.back(), leg));
+    if (core.config->log.level == LogLevel::debug)
+        core.log(LogLevel::debug, attempt_line(record, record.attempts.back(), leg));
 }
 
 }  // namespace streamkeeper::net

@@ -117,7 +117,8 @@ struct Exchange {
     Reservation body_reservation;
     BodyFacts facts;
     Plan plan;
-    bool keep_alive, body_read, committed = false, chunked_out = false, aborted = false, client_gone = false, counted = false;
+    bool keep_alive, body_read, committed = false, chunked_out = false, aborted = false, client_gone = false,
+                                counted = false;
     bool shown_whole = false;  ///< the terminal event was taken: a client that leaves now has all it asked for
     Clock::duration own_before;
 };

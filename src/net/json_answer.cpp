@@ -17,18 +17,20 @@ bool is_error(std::string_view json, const std::vector<json::Member>& members) {
     bool error = false;
     for (const json::Member& member : members) {
         if (json::key_is(json, member, "object") && member.value.in(json) == "\"response\"") return false;
-        if (json::key_is(json, member, "error")) error = member.kind == json::Kind::object || (member.kind == json::Kind::string && member.value.size() > 2);
+        if (json::key_is(json, member, "error"))
+            error = member.kind == json::Kind::object || (member.kind == json::Kind::string && member.value.size() > 2);
     }
     return error;
 }
 
-/// The counts stand under `"usage"`, nearly always near the end; in a string the quotes would be escaped, so a name that is
-/// followed by an object is no text. What this quick look does not find, the thorough one does.
+/// The counts stand under `"usage"`, nearly always near the end; in a string the quotes would be escaped, so a name
+/// that is followed by an object is no text. What this quick look does not find, the thorough one does.
 void meter(std::string_view json, Usage& usage) {
     constexpr std::string_view name = "\"usage\"", blank = " \t\r\n";
     const std::size_t at = json.rfind(name);
     const std::size_t colon = at == json.npos ? json.npos : json.find_first_not_of(blank, at + name.size());
-    const std::size_t value = colon == json.npos || json[colon] != ':' ? json.npos : json.find_first_not_of(blank, colon + 1);
+    const std::size_t value =
+        colon == json.npos || json[colon] != ':' ? json.npos : json.find_first_not_of(blank, colon + 1);
     if (value != json.npos && json[value] == '{') read_usage_object(json.substr(value), usage);
     if (!usage.any()) read_usage(json, usage);
 }
@@ -49,7 +51,9 @@ Task<void> Exchange::relay_json(Leg& leg) {
     const std::string_view coding = answer.head().fields.get("content-encoding");
     std::unique_ptr<http::Inflater> inflater = http::Inflater::of(coding);
     if (!coding.empty() && !inflater && !http::equal_ignoring_case(coding, "identity")) {
-        leg.fail(Phase::before_output, Cause::bad_body, "the answer is encoded as '" + std::string(coding.substr(0, 32)) + "' although identity was asked for");
+        leg.fail(
+            Phase::before_output, Cause::bad_body,
+            "the answer is encoded as '" + std::string(coding.substr(0, 32)) + "' although identity was asked for");
         co_return;
     }
     Reservation reserved;
@@ -62,8 +66,10 @@ Task<void> Exchange::relay_json(Leg& leg) {
         const Answer::Read read = answer.next(payload);
         if (read == Answer::Read::done) break;
         if (read == Answer::Read::broken || read == Answer::Read::closed) {
-            leg.fail(streaming ? Phase::after_output : Phase::before_output, read == Answer::Read::broken ? Cause::bad_body : Cause::closed,
-                     read == Answer::Read::broken ? answer.problem() : "the upstream closed the connection in the middle of its answer");
+            leg.fail(streaming ? Phase::after_output : Phase::before_output,
+                     read == Answer::Read::broken ? Cause::bad_body : Cause::closed,
+                     read == Answer::Read::broken ? answer.problem()
+                                                  : "the upstream closed the connection in the middle of its answer");
             co_return;
         }
         if (read == Answer::Read::again) {
@@ -77,7 +83,8 @@ Task<void> Exchange::relay_json(Leg& leg) {
         if (inflater) {
             inflated.clear();
             if (!inflater->feed(payload, inflated)) {
-                leg.fail(Phase::before_output, Cause::bad_body, "the answer's " + std::string(coding) + " data is broken");
+                leg.fail(Phase::before_output, Cause::bad_body,
+                         "the answer's " + std::string(coding) + " data is broken");
                 co_return;
             }
             payload = inflated;
@@ -89,8 +96,10 @@ Task<void> Exchange::relay_json(Leg& leg) {
                 out.send(answer_head(leg, open_framing()));
                 record.first_output = Clock::now();
                 const std::string_view held = collected.view();
-                if (chunked_out) out.send_chunk({}, std::span(&held, 1));
-                else out.send(held);
+                if (chunked_out)
+                    out.send_chunk({}, std::span(&held, 1));
+                else
+                    out.send(held);
                 collected.release();
             }
         }
@@ -98,8 +107,10 @@ Task<void> Exchange::relay_json(Leg& leg) {
             collected.append(payload);
             continue;
         }
-        if (chunked_out) out.send_chunk({}, std::span(&payload, 1));
-        else out.send(payload);
+        if (chunked_out)
+            out.send_chunk({}, std::span(&payload, 1));
+        else
+            out.send(payload);
         if (out.pending()) {
             answer.keep_unread();
             const bool taken = co_await flush();
@@ -117,19 +128,22 @@ Task<void> Exchange::relay_json(Leg& leg) {
     std::vector<json::Member> members;
     std::optional<json::Mistake> mistake;
     if (!json.empty() && suspicious(json, answer.head())) mistake = json::scan(json, &members);
-    const bool cut = (inflater && !inflater->finished()) || (mistake && answer.head().body.kind == http::Framing::Kind::until_close);
+    const bool cut =
+        (inflater && !inflater->finished()) || (mistake && answer.head().body.kind == http::Framing::Kind::until_close);
     if (cut) {
         leg.fail(Phase::before_output, Cause::closed, "the upstream closed the connection in the middle of its answer");
         co_return;
     }
     if (mistake && read_vendor_error(answer.head().status, {}, json).html) {
-        leg.fail(Phase::before_output, Cause::not_an_api, "the upstream answers with a web page (HTML) instead of an API's answer");
+        leg.fail(Phase::before_output, Cause::not_an_api,
+                 "the upstream answers with a web page (HTML) instead of an API's answer");
         co_return;
     }
     if (!mistake && is_error(json, members)) {
         leg.fail(Phase::before_output, Cause::stream_error, "");
         leg.outcome.vendor_body = mask_secrets(std::string(json), secrets_of(*config));
-        leg.outcome.error = read_vendor_error(answer.head().status, answer.head().fields.get("content-type"), leg.outcome.vendor_body);
+        leg.outcome.error =
+            read_vendor_error(answer.head().status, answer.head().fields.get("content-type"), leg.outcome.vendor_body);
         co_return;
     }
     if (!mistake) meter(json, record.usage);
@@ -150,8 +164,10 @@ Task<void> Exchange::read_error(Leg& leg) {
         const Answer::Read read = answer.next(payload);
         switch (read) {
             case Answer::Read::ready:
-                if (!inflater) collected.append(payload.substr(0, largest_error - std::min(largest_error, collected.size())));
-                else if (!inflater->feed(payload, collected) || collected.size() > largest_error) more = false;
+                if (!inflater)
+                    collected.append(payload.substr(0, largest_error - std::min(largest_error, collected.size())));
+                else if (!inflater->feed(payload, collected) || collected.size() > largest_error)
+                    more = false;
                 if (collected.size() >= largest_error) more = false;
                 continue;
             case Answer::Read::done:
@@ -170,7 +186,9 @@ Task<void> Exchange::read_error(Leg& leg) {
     collected = mask_secrets(std::move(collected), secrets_of(*config));
     leg.outcome.error = read_vendor_error(answer.head().status, answer.head().fields.get("content-type"), collected);
     if (leg.outcome.error.html)
-        leg.fail(Phase::before_output, Cause::not_an_api, "the upstream answers with a web page (HTML, status " + std::to_string(answer.head().status) + ") instead of an API's answer");
+        leg.fail(Phase::before_output, Cause::not_an_api,
+                 "the upstream answers with a web page (HTML, status " + std::to_string(answer.head().status) +
+                     ") instead of an API's answer");
     leg.outcome.vendor_body = std::move(collected);
 }
 

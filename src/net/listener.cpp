@@ -30,12 +30,16 @@ int open_tcp(const ListenAddress& address, std::string& problem) {
     const int on = 1;
     ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (endpoint.v6()) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (::bind(fd, reinterpret_cast<const sockaddr*>(endpoint.storage), endpoint.size) == 0 && ::listen(fd, backlog) == 0) return fd;
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(endpoint.storage), endpoint.size) == 0 &&
+        ::listen(fd, backlog) == 0)
+        return fd;
     const int error = errno;
     ::close(fd);
     problem = why("can't listen on " + address.text, error);
     if (error == EADDRINUSE)
-        problem += " (another streamkeeper, or another program, holds the port; `ss -ltnp` shows which; or set another `listen`)";
+        problem +=
+            " (another streamkeeper, or another program, holds the port; `ss -ltnp` shows which; or set another "
+            "`listen`)";
     return -1;
 }
 
@@ -45,14 +49,16 @@ void remove_stale(const sockaddr_un& address) {
     if (probe < 0) return;
     const bool alive = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     struct stat file{};
-    if (!alive && errno == ECONNREFUSED && ::stat(address.sun_path, &file) == 0 && S_ISSOCK(file.st_mode)) ::unlink(address.sun_path);
+    if (!alive && errno == ECONNREFUSED && ::stat(address.sun_path, &file) == 0 && S_ISSOCK(file.st_mode))
+        ::unlink(address.sun_path);
     ::close(probe);
 }
 
 int open_unix(const ListenAddress& address, std::string& problem) {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
-    if (address.host.size() >= sizeof name.sun_path) return problem = address.text + ": the path is too long for a Unix socket", -1;
+    if (address.host.size() >= sizeof name.sun_path)
+        return problem = address.text + ": the path is too long for a Unix socket", -1;
     std::memcpy(name.sun_path, address.host.data(), address.host.size());
     remove_stale(name);
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -88,7 +94,8 @@ void read_back(int fd, ListenAddress& address) {
 }
 
 bool ipv6_missing(const ListenAddress& address, const std::string& problem) {
-    return address.host == "::1" && (problem.find("Cannot assign") != std::string::npos || problem.find("not supported") != std::string::npos);
+    return address.host == "::1" &&
+           (problem.find("Cannot assign") != std::string::npos || problem.find("not supported") != std::string::npos);
 }
 
 }  // namespace
@@ -126,7 +133,8 @@ std::string Core::listen(const std::vector<int>& inherited) {
         if (std::string problem = open_listener(*config->metrics.listen, true, -1); !problem.empty()) return problem;
     refresh_rules();
     if (connection_cap() < config->limits.connections)
-        log(LogLevel::warning, "only " + std::to_string(descriptor_limit_) + " file descriptors may be open (RLIMIT_NOFILE): at most " +
+        log(LogLevel::warning, "only " + std::to_string(descriptor_limit_) +
+                                   " file descriptors may be open (RLIMIT_NOFILE): at most " +
                                    std::to_string(connection_cap()) + " connections are served at once");
     for (const std::unique_ptr<Listener>& listener : listeners_) accept_from(*this, *listener);
     return {};
@@ -177,7 +185,8 @@ bool Core::accept_one(Listener& listener) {
     const int fd = ::accept4(listener.watch.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         const int on = 1;
-        if (listener.address.kind == ListenAddress::Kind::tcp) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        if (listener.address.kind == ListenAddress::Kind::tcp)
+            ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         Session::run(std::make_shared<Session>(*this, listener.state, fd));
         return true;
     }

@@ -24,7 +24,8 @@ std::vector<ListedModel> read_list(std::string_view text) {
         [](std::string_view element, void* context) {
             if (!element.starts_with('{')) return;
             std::string id = json::unquote(json::find(element, "id"));
-            if (!id.empty()) static_cast<std::vector<ListedModel>*>(context)->push_back({std::move(id), std::string(element)});
+            if (!id.empty())
+                static_cast<std::vector<ListedModel>*>(context)->push_back({std::move(id), std::string(element)});
         },
         &models);
     return models;
@@ -65,9 +66,11 @@ Task<void> Exchange::refresh_models(std::shared_ptr<const Upstream> upstream) {
         const bool opened = co_await open(leg, fresh, plan.timeouts);
         if (opened) co_await fetch_models(leg);
         const bool stale = leg.outcome.cause == Cause::closed && leg.reused && !leg.outcome.answer_began;
-        if (leg.outcome.cause == Cause::client_gone) client_gone = true;
+        if (leg.outcome.cause == Cause::client_gone)
+            client_gone = true;
         else if (leg.outcome.cause != Cause::answered)
-            core.log(LogLevel::warning, "the model list of " + upstream->name + " can't be fetched: " + leg.outcome.detail);
+            core.log(LogLevel::warning,
+                     "the model list of " + upstream->name + " can't be fetched: " + leg.outcome.detail);
         settle(leg, plan.timeouts);
         if (!stale) break;
     }
@@ -106,7 +109,8 @@ Task<void> Exchange::fetch_models(Leg& leg) {
     std::vector<ListedModel> models = read_list(text);
     const int status = leg.answer->head().status;
     if (status != 200 || models.empty()) {
-        leg.fail(Phase::before_output, Cause::not_an_api, "status " + std::to_string(status) + ", " + std::to_string(models.size()) + " models");
+        leg.fail(Phase::before_output, Cause::not_an_api,
+                 "status " + std::to_string(status) + ", " + std::to_string(models.size()) + " models");
         co_return;
     }
     leg.state->models.models = std::move(models);
@@ -124,7 +128,8 @@ Task<void> Exchange::answer_models() {
         send_refusal({502, "upstream_unreachable", "no upstream gave its model list; the log says why"});
         co_return;
     }
-    const std::string& preferred = config->default_upstream.empty() ? config->upstreams.front()->name : config->default_upstream;
+    const std::string& preferred =
+        config->default_upstream.empty() ? config->upstreams.front()->name : config->default_upstream;
     std::string text = R"({"object":"list","data":[)";
     const std::size_t empty = text.size();
     for (const std::shared_ptr<const Upstream>& upstream : config->upstreams) {

@@ -14,7 +14,8 @@ constexpr std::size_t largest_error = 4u << 20;
 }  // namespace
 
 Task<void> Exchange::pass_through() {
-    std::variant<Route, http::Refusal> chosen = streamkeeper::route(*config, asked.upstream, {}, [](std::string_view) { return false; });
+    std::variant<Route, http::Refusal> chosen =
+        streamkeeper::route(*config, asked.upstream, {}, [](std::string_view) { return false; });
     if (const http::Refusal* const refusal = std::get_if<http::Refusal>(&chosen)) {
         send_refusal(*refusal);
         co_return;
@@ -33,18 +34,22 @@ Task<void> Exchange::pass_through() {
         Leg leg;
         leg.state = core.state_of(route.upstream);
         // What can't be sent twice, a body that streams above all, does not go on a connection that may be stale.
-        const bool repeatable = head.body.kind == http::Framing::Kind::none && (head.method == "GET" || head.method == "HEAD");
+        const bool repeatable =
+            head.body.kind == http::Framing::Kind::none && (head.method == "GET" || head.method == "HEAD");
         const bool opened = co_await open(leg, fresh || !repeatable || head.websocket, timeouts);
         if (opened) {
             const std::string path = route.upstream->base_url.path + asked.suffix + asked.query;
             http::UpstreamHead to{head.method, path, route.upstream.get(), key, head.body, false, head.websocket};
-            leg.request.emplace(http::upstream_head(head, to), http::BodyDecoder(head.body), head.body.kind == http::Framing::Kind::chunked);
+            leg.request.emplace(http::upstream_head(head, to), http::BodyDecoder(head.body),
+                                head.body.kind == http::Framing::Kind::chunked);
             const bool answered = co_await send_and_read_head(leg, timeouts);
             body_read = leg.request->state() == RequestPump::State::done;
             if (answered) {
                 read_limits(leg.answer->head());
-                if (leg.answer->head().status == 101) co_await tunnel(leg);
-                else co_await relay_raw(leg, timeouts);
+                if (leg.answer->head().status == 101)
+                    co_await tunnel(leg);
+                else
+                    co_await relay_raw(leg, timeouts);
                 body_read = leg.request->state() == RequestPump::State::done;
             }
         }
@@ -59,10 +64,13 @@ Task<void> Exchange::pass_through() {
         if (leg.outcome.cause == Cause::client_gone) {
             client_gone = true;
         } else if (action.kind == Action::Kind::fail && committed) {
-            if (leg.outcome.phase == Phase::after_output && leg.outcome.cause != Cause::answered) give_up(action, leg.outcome, nullptr);
-            else record.ending = Ending::error;
+            if (leg.outcome.phase == Phase::after_output && leg.outcome.cause != Cause::answered)
+                give_up(action, leg.outcome, nullptr);
+            else
+                record.ending = Ending::error;
         } else if (action.kind == Action::Kind::fail && leg.outcome.cause == Cause::client_error) {
-            const bool slow = session.passed() == Deadline::client_body || leg.outcome.detail.find("passed") != std::string::npos;
+            const bool slow =
+                session.passed() == Deadline::client_body || leg.outcome.detail.find("passed") != std::string::npos;
             send_refusal({slow ? 408 : 400, slow ? "request_timeout" : "bad_request", leg.outcome.detail});
         } else if (action.kind == Action::Kind::fail) {
             send_error(action, leg.outcome);
@@ -76,7 +84,8 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
     const http::ResponseHead& from = answer.head();
     const bool masks = from.status >= 400;
     http::Framing framing = from.body;
-    if (framing.kind == http::Framing::Kind::chunked || framing.kind == http::Framing::Kind::until_close) framing = open_framing();
+    if (framing.kind == http::Framing::Kind::chunked || framing.kind == http::Framing::Kind::until_close)
+        framing = open_framing();
     std::string answered_head = answer_head(leg, framing);
     std::string error;
     if (masks) {
@@ -89,7 +98,8 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
     for (;;) {
         std::string_view payload;
         const std::uint64_t sent_before = leg.request->written();
-        if (leg.request->state() != RequestPump::State::done) answer.keep_unread();  // the pump reads into the same scratch
+        if (leg.request->state() != RequestPump::State::done)
+            answer.keep_unread();  // the pump reads into the same scratch
         leg.request->pump(session, leg.transport);
         record.bytes_in += leg.request->written() - sent_before;
         const Answer::Read read = answer.next(payload);
@@ -115,7 +125,8 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
         if (read == Answer::Read::done) break;
         if (read != Answer::Read::again) {
             leg.fail(Phase::after_output, read == Answer::Read::broken ? Cause::bad_body : Cause::closed,
-                     read == Answer::Read::broken ? answer.problem() : "the upstream closed the connection in the middle of its answer");
+                     read == Answer::Read::broken ? answer.problem()
+                                                  : "the upstream closed the connection in the middle of its answer");
             break;
         }
         session.deadlines.set(Deadline::stream_idle, core.reactor.now(), timeouts.stream_idle);
@@ -158,7 +169,9 @@ Task<void> Exchange::tunnel(Leg& leg) {
     std::string bytes;
     http::append_status_line(bytes, 101);
     http::append_client_fields(bytes, from, false);
-    bytes.append("Connection: Upgrade\r\nUpgrade: websocket\r\nx-streamkeeper-request-id: ").append(record.id).append("\r\n\r\n");
+    bytes.append("Connection: Upgrade\r\nUpgrade: websocket\r\nx-streamkeeper-request-id: ")
+        .append(record.id)
+        .append("\r\n\r\n");
     committed = true;
     keep_alive = false;
     record.status = 101;

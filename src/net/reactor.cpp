@@ -67,7 +67,9 @@ struct Reactor::Posted {
 };
 
 Reactor::Reactor()
-    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), posted_(std::make_unique<Posted>()) {
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      posted_(std::make_unique<Posted>()) {
     epoll_event event{EPOLLIN, {nullptr}};
     if (epoll_ < 0 || wakeup_ < 0 || ::epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &event) != 0)
         throw std::runtime_error(std::string("the event loop can't be made: ") + std::strerror(errno));
@@ -167,7 +169,8 @@ void Reactor::Alarm::set(std::chrono::milliseconds delay) { due_ = Clock::now() 
 
 // ---- Watch
 
-Watch::Watch(Reactor& reactor, int descriptor) : state_(std::make_shared<State>(State{reactor, descriptor, nullptr, false, false, false})) {
+Watch::Watch(Reactor& reactor, int descriptor)
+    : state_(std::make_shared<State>(State{reactor, descriptor, nullptr, false, false, false})) {
     epoll_event event{EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, {state_.get()}};
     ::epoll_ctl(reactor.epoll_, EPOLL_CTL_ADD, descriptor, &event);
 }

@@ -1,8 +1,8 @@
-/// The event loop: readiness of descriptors, alarms, work from other threads. Signals and name resolution are Asio's, on
-/// a thread of its own, and arrive here as posted work.
+/// The event loop: readiness of descriptors, alarms, work from other threads. Signals and name resolution are Asio's,
+/// on a thread of its own, and arrive here as posted work.
 ///
-/// Descriptors are registered once, edge-triggered, for both directions, so that waiting costs no system call; reads and
-/// writes are done by those who own them. docs/decisions/0003 says what that saves against asio's own waits.
+/// Descriptors are registered once, edge-triggered, for both directions, so that waiting costs no system call; reads
+/// and writes are done by those who own them. docs/decisions/0003 says what that saves against asio's own waits.
 #pragma once
 
 #include <chrono>
@@ -75,7 +75,7 @@ private:
 
     int epoll_ = -1, wakeup_ = -1;
     TimePoint now_ = Clock::now();
-    std::vector<Alarm*> alarms_;       ///< a handful: scanned
+    std::vector<Alarm*> alarms_;  ///< a handful: scanned
     struct Posted;
     std::unique_ptr<Posted> posted_;
     std::unique_ptr<Background> background_;

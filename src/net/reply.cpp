@@ -14,7 +14,8 @@ void append_milliseconds(std::string& out, std::string_view name, Clock::duratio
     char text[32];
     char* const end = std::to_chars(text, text + 24, micros / 1000).ptr;
     const auto rest = static_cast<int>(micros % 1000);
-    const char fraction[] = {'.', static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
+    const char fraction[] = {'.', static_cast<char>('0' + rest / 100), static_cast<char>('0' + rest / 10 % 10),
+                             static_cast<char>('0' + rest % 10)};
     out.append(name).append(";dur=", 5).append(text, end).append(fraction, 4);
 }
 
@@ -35,9 +36,12 @@ void append_connection(std::string& out, const Exchange& exchange) {
         out.append("Connection: close\r\n");
     } else {
         // A client that believes this closes first, and so never meets our own close (architecture.md, "Client gone").
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(exchange.config->timeouts.client_keepalive).count();
+        const auto seconds =
+            std::chrono::duration_cast<std::chrono::seconds>(exchange.config->timeouts.client_keepalive).count();
         if (exchange.config->timeouts.client_keepalive != no_limit)
-            out.append("Keep-Alive: timeout=").append(std::to_string(std::max<long>(1, seconds * 2 / 3))).append("\r\n");
+            out.append("Keep-Alive: timeout=")
+                .append(std::to_string(std::max<long>(1, seconds * 2 / 3)))
+                .append("\r\n");
     }
 }
 
@@ -53,7 +57,8 @@ void append_own_fields(std::string& out, const Exchange& exchange, bool timing) 
     append_field(out, "x-streamkeeper-upstream", record.upstream);
     append_field(out, "x-streamkeeper-model", header_safe(record.model));
     if (record.proxied && !record.upstream.empty())
-        append_field(out, "x-streamkeeper-attempts", std::to_string(std::max<std::size_t>(1, record.attempts.size() + (timing ? 1 : 0))));
+        append_field(out, "x-streamkeeper-attempts",
+                     std::to_string(std::max<std::size_t>(1, record.attempts.size() + (timing ? 1 : 0))));
     append_field(out, "x-streamkeeper-key", record.key);
     if (!timing) return;
     out.append("Server-Timing: ");
@@ -95,10 +100,14 @@ std::string message_of(const Exchange& exchange, const Action& action, const Out
 
 std::string hint_of(const Outcome& outcome) {
     switch (outcome.cause) {
-        case Cause::not_an_api: return "The upstream's base_url is probably wrong: it should end in /v1 (or /v2) as the vendor's documentation says.";
+        case Cause::not_an_api:
+            return "The upstream's base_url is probably wrong: it should end in /v1 (or /v2) as the vendor's "
+                   "documentation says.";
         case Cause::dns: return "Check the network and the host in the upstream's base_url.";
-        case Cause::certificate: return "streamkeeper never skips verification; set tls.ca_file if a company's proxy inspects TLS.";
-        case Cause::proxy: return "Check the proxy variables of the environment, or set 'proxy: none' for this upstream.";
+        case Cause::certificate:
+            return "streamkeeper never skips verification; set tls.ca_file if a company's proxy inspects TLS.";
+        case Cause::proxy:
+            return "Check the proxy variables of the environment, or set 'proxy: none' for this upstream.";
         default: return {};
     }
 }
@@ -138,7 +147,8 @@ void Exchange::refuse_unread(Session& session, const http::Refusal& refusal) {
     if (session.core.hooks.record) session.core.hooks.record(record);
 }
 
-void Exchange::send_page(int status, std::string_view content_type, std::string_view text, std::string_view more_fields) {
+void Exchange::send_page(int status, std::string_view content_type, std::string_view text,
+                         std::string_view more_fields) {
     std::string bytes;
     http::append_status_line(bytes, status);
     append_field(bytes, "Content-Type", content_type);
@@ -174,7 +184,8 @@ void Exchange::send_error(const Action& action, const Outcome& outcome) {
     error.hint = hint_of(outcome);
     error.vendor_body = outcome.vendor_body;
     for (const AttemptRecord& attempt : record.attempts)
-        error.attempts.push_back({attempt.upstream, attempt.key, attempt.status, std::string(attempt.reason), attempt.took.count()});
+        error.attempts.push_back(
+            {attempt.upstream, attempt.key, attempt.status, std::string(attempt.reason), attempt.took.count()});
     error.retry_after = outcome.retry_after;
     send_api_error(std::move(error));
 }
@@ -185,8 +196,10 @@ void Exchange::send_api_error(ApiError error) {
     error.model = record.model;
     const std::string text = render_error(asked.endpoint, error, secrets_of(*config));
     std::string more;
-    if (error.retry_after) append_field(more, "Retry-After", std::to_string(*error.retry_after));
-    else append_field(more, "x-should-retry", "false");
+    if (error.retry_after)
+        append_field(more, "Retry-After", std::to_string(*error.retry_after));
+    else
+        append_field(more, "x-should-retry", "false");
     if (error.status == 405) append_field(more, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     record.code = error.code;
     record.ending = Ending::error;
@@ -207,8 +220,10 @@ std::string Exchange::answer_head(const Leg& leg, const http::Framing& framing) 
     if (asked.policy) drop_encoding(bytes);
     chunked_out = framing.kind == http::Framing::Kind::chunked;
     if (framing.kind == http::Framing::Kind::until_close) keep_alive = false;
-    if (chunked_out) bytes.append("Transfer-Encoding: chunked\r\n");
-    else if (!bodyless && framing.kind != http::Framing::Kind::until_close) append_field(bytes, "Content-Length", std::to_string(framing.length));
+    if (chunked_out)
+        bytes.append("Transfer-Encoding: chunked\r\n");
+    else if (!bodyless && framing.kind != http::Framing::Kind::until_close)
+        append_field(bytes, "Content-Length", std::to_string(framing.length));
     append_own_fields(bytes, *this, true);
     append_cors(bytes, asked.origin);
     append_connection(bytes, *this);
@@ -220,7 +235,8 @@ std::string Exchange::answer_head(const Leg& leg, const http::Framing& framing) 
 
 void Exchange::give_up(const Action& action, const Outcome& outcome, const Dialect* dialect) {
     record.code = action.code.empty() ? outcome.error.code : std::string(action.code);
-    const bool terminal = action.status >= 400 && action.status < 500 && action.status != 408 && action.status != 409 && action.status != 429;
+    const bool terminal = action.status >= 400 && action.status < 500 && action.status != 408 && action.status != 409 &&
+                          action.status != 429;
     if (dialect && (terminal || !chunked_out)) {
         ApiError error;
         error.status = action.status;
@@ -263,8 +279,10 @@ Task<bool> Exchange::flush() {
         session.client.watch().take_writable();
         const bool took = out.flush();
         if (out.failed() || why == Wake::client_gone || why == Wake::shutdown) co_return false;
-        if (took) session.deadlines.set(Deadline::client_body, Clock::now(), config->timeouts.client_keepalive);
-        else if (session.deadlines.passed(Deadline::client_body, Clock::now())) co_return false;
+        if (took)
+            session.deadlines.set(Deadline::client_body, Clock::now(), config->timeouts.client_keepalive);
+        else if (session.deadlines.passed(Deadline::client_body, Clock::now()))
+            co_return false;
     }
     session.deadlines.clear(Deadline::client_body);
     session.deadlines.postpone(Deadline::stream_progress, Clock::now() - began);

@@ -40,10 +40,10 @@ private:
     State pump_stream(Session&, Transport& to);
 
     std::string head_;
-    std::vector<std::string_view> pieces_;   ///< of a body in memory, the head first
+    std::vector<std::string_view> pieces_;  ///< of a body in memory, the head first
     http::BodyDecoder decoder_;
     bool streaming_ = false, chunked_ = false, head_sent_ = false, last_chunk_sent_ = false;
-    Buffer kept_;                            ///< framed bytes that the socket did not take
+    Buffer kept_;  ///< framed bytes that the socket did not take
     std::uint64_t written_ = 0;
     State state_ = State::starved;
 };

@@ -28,7 +28,9 @@ std::string Server::reconfigure(std::shared_ptr<const Config> config) { return c
 std::shared_ptr<const Config> Server::config() const { return core_->config; }
 ServerSnapshot Server::snapshot() const { return core_->snapshot(); }
 void Server::post(std::function<void()> work) { core_->reactor.post(std::move(work)); }
-void Server::on_signal(int number, std::function<void()> handle) { core_->reactor.on_signal(number, std::move(handle)); }
+void Server::on_signal(int number, std::function<void()> handle) {
+    core_->reactor.on_signal(number, std::move(handle));
+}
 void Server::every(Duration interval, std::function<void()> tick) { core_->every(interval, std::move(tick)); }
 
 }  // namespace streamkeeper

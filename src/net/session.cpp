@@ -24,7 +24,8 @@ Session::~Session() = default;
 
 // ---- waiting
 
-/// What still waits in the client's socket, because reading had stopped at the limit, is no edge that would wake anybody.
+/// What still waits in the client's socket, because reading had stopped at the limit, is no edge that would wake
+/// anybody.
 bool Session::Waiting::await_ready() const { return session.wake.take_notice() || session.may_read(); }
 
 void Session::Waiting::await_suspend(std::coroutine_handle<> waiter) const {
@@ -116,9 +117,11 @@ Task<bool> Session::next_request() {
     read_up_to(config->limits.head + read_ahead);
     std::size_t seen = 0;
     for (fill();;) {
-        if (in.view().find('\n', seen) != std::string_view::npos || in.size() > config->limits.head || (seen == 0 && !in.empty())) {
+        if (in.view().find('\n', seen) != std::string_view::npos || in.size() > config->limits.head ||
+            (seen == 0 && !in.empty())) {
             idle_ = false;
-            std::variant<http::Incomplete, http::RequestHead, http::Refusal> head = http::read_request_head(in.view(), config->limits.head);
+            std::variant<http::Incomplete, http::RequestHead, http::Refusal> head =
+                http::read_request_head(in.view(), config->limits.head);
             if (http::Refusal* const refusal = std::get_if<http::Refusal>(&head)) {
                 Exchange::refuse_unread(*this, *refusal);
                 co_await linger();
@@ -132,13 +135,15 @@ Task<bool> Session::next_request() {
                 co_return keep && !shutdown_ && !core.draining();
             }
             deadlines.clear(Deadline::keepalive);
-            if (!deadlines.has(Deadline::client_head)) deadlines.set(Deadline::client_head, core.reactor.now(), config->timeouts.client_head);
+            if (!deadlines.has(Deadline::client_head))
+                deadlines.set(Deadline::client_head, core.reactor.now(), config->timeouts.client_head);
         }
         seen = in.size();
         if (client_ended_ || (core.draining() && in.empty())) co_return false;
         const Wake why = co_await wait();
         if (why == Wake::deadline && !in.empty()) {
-            Exchange::refuse_unread(*this, {408, "request_timeout", "the request's head did not come within timeouts.client_head"});
+            Exchange::refuse_unread(
+                *this, {408, "request_timeout", "the request's head did not come within timeouts.client_head"});
             co_await linger();
         }
         if (why == Wake::deadline || why == Wake::shutdown) co_return false;

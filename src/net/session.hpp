@@ -65,9 +65,9 @@ public:
     Transport client;
     Event wake;
     Deadlines deadlines;
-    Buffer in;                  ///< bytes from the client that nothing has taken yet
+    Buffer in;                     ///< bytes from the client that nothing has taken yet
     bool draining_client = false;  ///< lingering: what comes is thrown away, an end is no news
-    Clock::duration own{0};     ///< time spent in this session's own turns
+    Clock::duration own{0};        ///< time spent in this session's own turns
 
 private:
     Task<bool> next_request();

@@ -41,7 +41,8 @@ std::string queued_error() {
 /// The hashed directory is read certificate by certificate as needed; the bundle would cost megabytes at once.
 void trust_system(SSL_CTX* context) {
     const bool named = std::getenv("SSL_CERT_FILE") || std::getenv("SSL_CERT_DIR");
-    if (named || SSL_CTX_set_default_verify_dir(context) != 1 || access("/etc/ssl/certs/ca-certificates.crt", R_OK) != 0)
+    if (named || SSL_CTX_set_default_verify_dir(context) != 1 ||
+        access("/etc/ssl/certs/ca-certificates.crt", R_OK) != 0)
         SSL_CTX_set_default_verify_paths(context);
 }
 
@@ -52,7 +53,8 @@ TlsContext::TlsContext(std::string host, const std::filesystem::path& ca_file)
     if (!context_) throw std::runtime_error("OpenSSL: " + queued_error());
     SSL_CTX_set_min_proto_version(context_, TLS1_2_VERSION);
     SSL_CTX_set_verify(context_, SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_mode(context_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(context_,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(context_, 1);  // a record's head and body in one system call
     SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_set_app_data(context_, sessions_.get());

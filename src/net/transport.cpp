@@ -30,8 +30,10 @@ struct Transport::Tls {
         SSL_shutdown(ssl);
         SSL_free(ssl);
     }
-    /// Readiness comes as edges, so somebody must see that the socket is empty; asking it again would cost a system call.
-    static long seen(BIO* bio, int operation, const char*, std::size_t wanted, int, long, int result, std::size_t* done) {
+    /// Readiness comes as edges, so somebody must see that the socket is empty; asking it again would cost a system
+    /// call.
+    static long seen(BIO* bio, int operation, const char*, std::size_t wanted, int, long, int result,
+                     std::size_t* done) {
         if (operation == (BIO_CB_READ | BIO_CB_RETURN))
             reinterpret_cast<Tls*>(BIO_get_callback_arg(bio))->short_read = result <= 0 || *done < wanted;
         return result;
@@ -98,7 +100,8 @@ Io Transport::read(char* to, std::size_t room) {
         return {Io::State::ok, got, tls_->short_read && SSL_has_pending(ssl) == 0 && !watch_.ended()};
     }
     const ssize_t got = ::recv(watch_.descriptor(), to, room, 0);
-    if (got > 0) return {Io::State::ok, static_cast<std::size_t>(got), static_cast<std::size_t>(got) < room && !watch_.ended()};
+    if (got > 0)
+        return {Io::State::ok, static_cast<std::size_t>(got), static_cast<std::size_t>(got) < room && !watch_.ended()};
     if (got == 0) return {Io::State::end};
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {Io::State::again, 0, true};
     return {Io::State::error, 0, true, errno};
@@ -137,8 +140,7 @@ Io Transport::write(std::span<const std::string_view> pieces) {
 Io Transport::plain_write(std::span<const std::string_view> pieces) {
     std::array<iovec, max_pieces> vectors;
     const std::size_t count = std::min(pieces.size(), max_pieces);
-    for (std::size_t i = 0; i < count; ++i)
-        vectors[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+    for (std::size_t i = 0; i < count; ++i) vectors[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
     msghdr message{};
     message.msg_iov = vectors.data();
     message.msg_iovlen = count;

@@ -21,8 +21,8 @@ struct Io {
     enum class State { ok, again, end, error };
     State state = State::again;
     std::size_t bytes = 0;
-    bool drained = false;   ///< a read: nothing more waits; ask for readiness before the next one
-    int error = 0;          ///< errno, 0 for an error of TLS
+    bool drained = false;  ///< a read: nothing more waits; ask for readiness before the next one
+    int error = 0;         ///< errno, 0 for an error of TLS
 };
 
 class Transport {

@@ -9,8 +9,9 @@ namespace streamkeeper::net {
 namespace {
 
 std::string state_key(const Upstream& upstream) {
-    const std::string proxy = upstream.proxy.kind == ProxyChoice::Kind::url ? upstream.proxy.url.text
-                              : upstream.proxy.kind == ProxyChoice::Kind::env ? "env" : "none";
+    const std::string proxy = upstream.proxy.kind == ProxyChoice::Kind::url   ? upstream.proxy.url.text
+                              : upstream.proxy.kind == ProxyChoice::Kind::env ? "env"
+                                                                              : "none";
     return upstream.registry_key() + "|" + proxy + "|" + upstream.ca_file.string();
 }
 
@@ -56,8 +57,10 @@ std::string base64(std::string_view bytes) {
     std::string out;
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
         unsigned group = 0;
-        for (std::size_t j = 0; j < 3; ++j) group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
-        for (std::size_t j = 0; j < 4; ++j) out.push_back(i + j <= bytes.size() ? digits[group >> (18 - 6 * j) & 63] : '=');
+        for (std::size_t j = 0; j < 3; ++j)
+            group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
+        for (std::size_t j = 0; j < 4; ++j)
+            out.push_back(i + j <= bytes.size() ? digits[group >> (18 - 6 * j) & 63] : '=');
     }
     return out;
 }
@@ -68,7 +71,8 @@ std::string percent_decoded(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
         unsigned char byte = 0;
         const char* const digits = text.data() + i + 1;
-        const bool coded = text[i] == '%' && text.size() - i > 2 && std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
+        const bool coded =
+            text[i] == '%' && text.size() - i > 2 && std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
         plain.push_back(coded ? static_cast<char>(byte) : text[i]);
         if (coded) i += 2;
     }
@@ -81,10 +85,12 @@ Hop hop_to(const Upstream& upstream) {
     Hop direct{upstream.base_url.host, upstream.base_url.port, false, "", ""};
     if (upstream.proxy.kind == ProxyChoice::Kind::none) return direct;
     if (upstream.proxy.kind == ProxyChoice::Kind::url)
-        return {upstream.proxy.url.host, upstream.proxy.url.port, true, "the setting 'proxy' of upstream " + upstream.name, ""};
+        return {upstream.proxy.url.host, upstream.proxy.url.port, true,
+                "the setting 'proxy' of upstream " + upstream.name, ""};
     if (no_proxy(upstream.base_url.host)) return direct;
     std::string which;
-    std::string value = upstream.base_url.tls ? environment("HTTPS_PROXY", "https_proxy", which) : environment("HTTP_PROXY", "http_proxy", which);
+    std::string value = upstream.base_url.tls ? environment("HTTPS_PROXY", "https_proxy", which)
+                                              : environment("HTTP_PROXY", "http_proxy", which);
     if (value.empty()) value = environment("ALL_PROXY", "all_proxy", which);
     if (value.empty()) return direct;
     if (value.find("://") == std::string::npos) value = "http://" + value;
@@ -96,14 +102,16 @@ Hop hop_to(const Upstream& upstream) {
     }
     const std::optional<BaseUrl> url = parse_base_url(value);
     if (!url) return direct;
-    return {url->host, url->port, true, which, credentials.empty() ? "" : "Basic " + base64(percent_decoded(credentials))};
+    return {url->host, url->port, true, which,
+            credentials.empty() ? "" : "Basic " + base64(percent_decoded(credentials))};
 }
 
 bool ModelList::has(std::string_view id) const {
     return std::any_of(models.begin(), models.end(), [id](const ListedModel& model) { return model.id == id; });
 }
 
-UpstreamState::UpstreamState(std::shared_ptr<const Upstream> config) : config_(std::move(config)), hop_(hop_to(*config_)) {
+UpstreamState::UpstreamState(std::shared_ptr<const Upstream> config)
+    : config_(std::move(config)), hop_(hop_to(*config_)) {
     if (config_->base_url.tls) tls_ = std::make_unique<TlsContext>(config_->base_url.host, config_->ca_file);
 }
 

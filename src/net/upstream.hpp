@@ -28,7 +28,7 @@ struct Hop {
 struct IdleConnection {
     Transport transport;
     TimePoint since;
-    Duration keep;           ///< closed after this long
+    Duration keep;  ///< closed after this long
 };
 
 /// The addresses of one name. Old answers are used when the resolver fails or is slow (last good).
@@ -36,7 +36,7 @@ struct Addresses {
     std::vector<Address> known;
     TimePoint resolved_at;
     bool resolving = false;
-    std::string error;                          ///< of the last try, empty if it went well
+    std::string error;  ///< of the last try, empty if it went well
     std::vector<std::weak_ptr<Session>> waiting;
 };
 
@@ -47,7 +47,7 @@ struct ListedModel {
 
 struct ModelList {
     std::vector<ListedModel> models;
-    std::optional<TimePoint> fetched_at;        ///< of the last good answer
+    std::optional<TimePoint> fetched_at;  ///< of the last good answer
     bool has(std::string_view id) const;
 };
 
@@ -62,7 +62,7 @@ public:
     Addresses& addresses() { return addresses_; }
     ModelList models;
     bool usage_refused = false;
-    int busy = 0;                               ///< connections in use
+    int busy = 0;  ///< connections in use
 
     /// The most recently used connection that is still good; broken ones met on the way are closed.
     std::optional<Transport> take_idle(TimePoint now);
@@ -75,13 +75,14 @@ private:
     std::unique_ptr<TlsContext> tls_;
     Hop hop_;
     Addresses addresses_;
-    std::vector<IdleConnection> idle_;          ///< used last at the back
+    std::vector<IdleConnection> idle_;  ///< used last at the back
 };
 
 /// Keyed by (upstream, base_url, key fingerprints) and by how it is reached.
 class UpstreamRegistry {
 public:
-    /// The states of this configuration's upstreams; those that an older configuration had too are kept. Throws as above.
+    /// The states of this configuration's upstreams; those that an older configuration had too are kept. Throws as
+    /// above.
     void adopt(const Config&);
     std::shared_ptr<UpstreamState> find(const Upstream&) const;
     const std::map<std::string, std::shared_ptr<UpstreamState>>& all() const { return states_; }

@@ -19,8 +19,8 @@ namespace streamkeeper {
 namespace {
 
 constexpr std::size_t most_waiting = 1u << 20, keep_capacity = 64u << 10;
-constexpr std::chrono::milliseconds gather{20};   ///< lines that come meanwhile go in one write
-constexpr int stalled_for_ms = 1000;              ///< how long the end of the process waits for a journal that takes nothing
+constexpr std::chrono::milliseconds gather{20};  ///< lines that come meanwhile go in one write
+constexpr int stalled_for_ms = 1000;  ///< how long the end of the process waits for a journal that takes nothing
 constexpr int look_around_ms = 100;
 
 /// `2026-11-21T09:42:00.123Z`, valid until the same thread's next call.
@@ -35,7 +35,8 @@ std::string_view timestamp() {
         std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.000Z", &parts);
         formatted = seconds;
     }
-    const auto ms = static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000);
+    const auto ms =
+        static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000);
     text[20] = static_cast<char>('0' + ms / 100);
     text[21] = static_cast<char>('0' + ms / 10 % 10);
     text[22] = static_cast<char>('0' + ms % 10);
@@ -105,7 +106,11 @@ void AccessLog::line(LogLevel level, std::string_view message) {
 void AccessLog::request(const Record& record, std::string_view as_json) {
     if (LogLevel::info > settings_.level) return;
     if (!json_) return append(LogLevel::info, std::string(timestamp()) + " info " + printable(record_as_text(record)));
-    line_.assign(R"({"time":")").append(timestamp()).append(R"(","level":"info","request":)").append(as_json).append("}");
+    line_.assign(R"({"time":")")
+        .append(timestamp())
+        .append(R"(","level":"info","request":)")
+        .append(as_json)
+        .append("}");
     append(LogLevel::info, line_);
 }
 
@@ -127,8 +132,10 @@ void AccessLog::append(LogLevel level, std::string_view text) {
 }
 
 std::string AccessLog::formatted(LogLevel level, std::string_view message) const {
-    if (!json_) return std::string(timestamp()) + " " + std::string(level_name(level)) + " " + printable(std::string(message));
-    return R"({"time":")" + std::string(timestamp()) + R"(","level":")" + std::string(level_name(level)) + R"(","message":)" + json::quote(message) + "}";
+    if (!json_)
+        return std::string(timestamp()) + " " + std::string(level_name(level)) + " " + printable(std::string(message));
+    return R"({"time":")" + std::string(timestamp()) + R"(","level":")" + std::string(level_name(level)) +
+           R"(","message":)" + json::quote(message) + "}";
 }
 
 /// False: nobody takes anything, and the process is to end.
@@ -166,7 +173,9 @@ void AccessLog::write_loop() {
             said = std::exchange(unsaid_drops_, 0);
             if (said > 0) {
                 if (journal_) writing += priority(LogLevel::warning);
-                writing += formatted(LogLevel::warning, std::to_string(said) + " log lines were dropped: the log took none") + "\n";
+                writing +=
+                    formatted(LogLevel::warning, std::to_string(said) + " log lines were dropped: the log took none") +
+                    "\n";
             }
             writing += waiting_;
             waiting_.clear();

@@ -14,7 +14,8 @@ namespace streamkeeper {
 
 namespace {
 
-ServerHooks hooks_of(Daemon*, std::function<Page(http::Surface)> page, std::function<void(const Record&)> record, AccessLog& log, MetricsRegistry& metrics) {
+ServerHooks hooks_of(Daemon*, std::function<Page(http::Surface)> page, std::function<void(const Record&)> record,
+                     AccessLog& log, MetricsRegistry& metrics) {
     ServerHooks hooks;
     hooks.page = std::move(page);
     hooks.record = std::move(record);
@@ -24,7 +25,9 @@ ServerHooks hooks_of(Daemon*, std::function<Page(http::Surface)> page, std::func
 }
 
 bool usable(const Config& config) {
-    return std::any_of(config.upstreams.begin(), config.upstreams.end(), [](const auto& upstream) { return upstream->auth == AuthStyle::none || !upstream->keys.empty(); });
+    return std::any_of(config.upstreams.begin(), config.upstreams.end(), [](const auto& upstream) {
+        return upstream->auth == AuthStyle::none || !upstream->keys.empty();
+    });
 }
 
 std::string quoted_list(const std::vector<std::string>& texts) {
@@ -43,7 +46,9 @@ long long monotonic_microseconds() {
 
 Daemon::Daemon(std::shared_ptr<const Config> config, std::function<LoadResult()> load)
     : log_(config->log),
-      server_(config, hooks_of(this, [this](http::Surface surface) { return page(surface); }, [this](const Record& one) { record(one); }, log_, metrics_)),
+      server_(config, hooks_of(
+                          this, [this](http::Surface surface) { return page(surface); },
+                          [this](const Record& one) { record(one); }, log_, metrics_)),
       load_(std::move(load)) {
     metrics_.config_reloaded(true);
 }
@@ -57,7 +62,8 @@ std::string Daemon::start(const std::vector<int>& inherited) {
     const std::shared_ptr<const Config> config = server_.config();
     for (const std::string& note : config->notes) log_.line(LogLevel::info, note);
     for (const std::string& address : server_.addresses()) log_.line(LogLevel::info, "listening on " + address);
-    if (!usable(*config)) log_.line(LogLevel::warning, "no upstream has a key: every request will be refused by its vendor");
+    if (!usable(*config))
+        log_.line(LogLevel::warning, "no upstream has a key: every request will be refused by its vendor");
     notify_systemd("READY=1\nSTATUS=serving " + std::to_string(config->upstreams.size()) + " upstream(s)");
     if (const auto interval = watchdog_interval()) server_.every(*interval, [] { notify_systemd("WATCHDOG=1"); });
     return {};
@@ -78,7 +84,8 @@ void Daemon::terminate() {
     }
     terminating_ = true;
     const std::size_t open = server_.snapshot().in_flight;
-    log_.line(LogLevel::info, "stopping: no new connections; " + std::to_string(open) + " request(s) under way may end");
+    log_.line(LogLevel::info,
+              "stopping: no new connections; " + std::to_string(open) + " request(s) under way may end");
     notify_systemd("STOPPING=1\nSTATUS=draining " + std::to_string(open) + " request(s)");
     server_.drain();
 }
@@ -101,7 +108,8 @@ void Daemon::adopt(const LoadResult& result) {
     if (result.config) {
         const std::string problem = server_.reconfigure(result.config);
         last_reload_well_ = problem.empty();
-        if (!problem.empty()) log_.line(LogLevel::error, "the configuration can't be taken, the last good one stays: " + problem);
+        if (!problem.empty())
+            log_.line(LogLevel::error, "the configuration can't be taken, the last good one stays: " + problem);
     }
     for (const ConfigMistake& mistake : result.mistakes) log_.line(LogLevel::error, "reload: " + mistake.text());
     if (last_reload_well_) {
@@ -112,7 +120,8 @@ void Daemon::adopt(const LoadResult& result) {
         log_.line(LogLevel::error, "the configuration has mistakes, the last good one stays");
     }
     metrics_.config_reloaded(last_reload_well_);
-    notify_systemd(last_reload_well_ ? "READY=1\nSTATUS=reloaded" : "READY=1\nSTATUS=the last reload failed; the log says why");
+    notify_systemd(last_reload_well_ ? "READY=1\nSTATUS=reloaded"
+                                     : "READY=1\nSTATUS=the last reload failed; the log says why");
 }
 
 void Daemon::record(const Record& one) {
@@ -127,7 +136,8 @@ void Daemon::record(const Record& one) {
 Page Daemon::page(http::Surface surface) {
     const std::shared_ptr<const Config> config = server_.config();
     switch (surface) {
-        case http::Surface::metrics: return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.text(server_.snapshot(), *config)};
+        case http::Surface::metrics:
+            return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.text(server_.snapshot(), *config)};
         case http::Surface::healthz: return {200, "text/plain; charset=utf-8", "ok\n"};
         case http::Surface::readyz:
             if (usable(*config)) return {200, "text/plain; charset=utf-8", "ready\n"};
@@ -140,24 +150,30 @@ Page Daemon::page(http::Surface surface) {
 Page Daemon::status_page() const {
     const std::shared_ptr<const Config> config = server_.config();
     const ServerSnapshot now = server_.snapshot();
-    const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now() - started_).count();
+    const auto uptime =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now() - started_).count();
     std::string text = R"({"version":")" STREAMKEEPER_VERSION R"(","uptime_seconds":)" + std::to_string(uptime);
-    text += R"(,"configuration":{"file":)" + json::quote(config->file.string()) + R"(,"last_reload_successful":)" + (last_reload_well_ ? "true" : "false") + "}";
+    text += R"(,"configuration":{"file":)" + json::quote(config->file.string()) + R"(,"last_reload_successful":)" +
+            (last_reload_well_ ? "true" : "false") + "}";
     text += R"(,"draining":)" + std::string(now.draining ? "true" : "false");
     text += R"(,"listening":)" + quoted_list(server_.addresses());
-    text += R"(,"connections":)" + std::to_string(now.sessions) + R"(,"requests_in_flight":)" + std::to_string(now.in_flight);
-    text += R"(,"memory_budget":{"total":)" + std::to_string(now.memory) + R"(,"bodies":)" + std::to_string(now.bodies) + "}";
+    text += R"(,"connections":)" + std::to_string(now.sessions) + R"(,"requests_in_flight":)" +
+            std::to_string(now.in_flight);
+    text += R"(,"memory_budget":{"total":)" + std::to_string(now.memory) + R"(,"bodies":)" +
+            std::to_string(now.bodies) + "}";
     text += R"(,"log_lines_dropped":)" + std::to_string(log_.dropped()) + R"(,"upstreams":[)";
     bool first = true;
     for (const UpstreamSnapshot& upstream : now.upstreams) {
-        text += (first ? "" : ",") + (R"({"name":)" + json::quote(upstream.name)) + R"(,"base_url":)" + json::quote(upstream.base_url) + R"(,"keys":)" +
-                quoted_list(upstream.keys) + R"(,"requests_in_flight":)" + std::to_string(upstream.in_flight) + R"(,"connections":{"idle":)" +
+        text += (first ? "" : ",") + (R"({"name":)" + json::quote(upstream.name)) + R"(,"base_url":)" +
+                json::quote(upstream.base_url) + R"(,"keys":)" + quoted_list(upstream.keys) +
+                R"(,"requests_in_flight":)" + std::to_string(upstream.in_flight) + R"(,"connections":{"idle":)" +
                 std::to_string(upstream.idle) + R"(,"busy":)" + std::to_string(upstream.busy) + "}}";
         first = false;
     }
     text += R"(],"recent":[)";
     const std::size_t kept = std::min(recorded_, recent_.size());
-    for (std::size_t i = 1; i <= kept; ++i) text.append(i == 1 ? "" : ",").append(recent_[(recorded_ - i) % recent_.size()].view());
+    for (std::size_t i = 1; i <= kept; ++i)
+        text.append(i == 1 ? "" : ",").append(recent_[(recorded_ - i) % recent_.size()].view());
     return {200, "application/json", text + "]}\n"};
 }
 

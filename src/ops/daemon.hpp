@@ -43,7 +43,7 @@ private:
     std::function<LoadResult()> load_;
     std::thread loading_;
     std::array<Text, 100> recent_;  ///< the last requests, as JSON
-    std::size_t recorded_ = 0;             ///< requests so far; the next one's place in the ring
+    std::size_t recorded_ = 0;      ///< requests so far; the next one's place in the ring
     std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
     bool terminating_ = false, last_reload_well_ = true, reload_running_ = false;
 };

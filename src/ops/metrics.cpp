@@ -24,10 +24,13 @@ using Labels = prometheus::Labels;
 using Buckets = Histogram::BucketBoundaries;
 
 // OpenTelemetry's GenAI buckets, lengthened: durations reach 600 s (contract, section 6; vendors.md, 5.1).
-const Buckets durations = {0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 120, 180, 300, 600};
-const Buckets first_token = {0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 30, 60, 120, 300, 600};
+const Buckets durations = {0.01, 0.02,  0.04,  0.08,  0.16,  0.32, 0.64, 1.28, 2.56,
+                           5.12, 10.24, 20.48, 40.96, 81.92, 120,  180,  300,  600};
+const Buckets first_token = {0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1,
+                             2.5,   5,    7.5,  10,   20,   30,   60,  120,  300, 600};
 const Buckets per_token = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5};
-const Buckets small = {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1};
+const Buckets small = {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025,
+                       0.005,   0.01,     0.025,   0.05,   0.1,     0.25,   1};
 
 double seconds(Record::Clock::duration time) { return std::chrono::duration<double>(time).count(); }
 
@@ -57,9 +60,15 @@ template <class Builder>
 auto& make(prometheus::Registry& registry, Builder build, const char* name, const char* help) {
     return build().Name(std::string("streamkeeper_") + name).Help(help).Register(registry);
 }
-Cached<Counter> counter(prometheus::Registry& r, const char* name, const char* help) { return Cached<Counter>(make(r, prometheus::BuildCounter, name, help)); }
-Cached<Gauge> gauge(prometheus::Registry& r, const char* name, const char* help) { return Cached<Gauge>(make(r, prometheus::BuildGauge, name, help)); }
-Cached<Histogram> histogram(prometheus::Registry& r, const char* name, const char* help) { return Cached<Histogram>(make(r, prometheus::BuildHistogram, name, help)); }
+Cached<Counter> counter(prometheus::Registry& r, const char* name, const char* help) {
+    return Cached<Counter>(make(r, prometheus::BuildCounter, name, help));
+}
+Cached<Gauge> gauge(prometheus::Registry& r, const char* name, const char* help) {
+    return Cached<Gauge>(make(r, prometheus::BuildGauge, name, help));
+}
+Cached<Histogram> histogram(prometheus::Registry& r, const char* name, const char* help) {
+    return Cached<Histogram>(make(r, prometheus::BuildHistogram, name, help));
+}
 
 std::string_view or_none(std::string_view label) { return label.empty() ? std::string_view("none") : label; }
 
@@ -69,25 +78,34 @@ struct MetricsRegistry::Families {
     prometheus::Registry registry;
     Cached<Counter> requests = counter(registry, "requests_total", "Requests, by what the client saw.");
     Cached<Gauge> in_flight = gauge(registry, "requests_in_flight", "Requests being answered.");
-    Cached<Histogram> duration = histogram(registry, "request_duration_seconds", "From a request's head to the last byte of its answer.");
-    Cached<Histogram> ttft = histogram(registry, "time_to_first_token_seconds", "From a request's head to the first output shown.");
-    Cached<Histogram> tpot = histogram(registry, "time_per_output_token_seconds", "Time per output token after the first one.");
-    Cached<Histogram> overhead = histogram(registry, "overhead_seconds", "Time spent in streamkeeper itself, per request.");
+    Cached<Histogram> duration =
+        histogram(registry, "request_duration_seconds", "From a request's head to the last byte of its answer.");
+    Cached<Histogram> ttft =
+        histogram(registry, "time_to_first_token_seconds", "From a request's head to the first output shown.");
+    Cached<Histogram> tpot =
+        histogram(registry, "time_per_output_token_seconds", "Time per output token after the first one.");
+    Cached<Histogram> overhead =
+        histogram(registry, "overhead_seconds", "Time spent in streamkeeper itself, per request.");
     Histogram& all_overhead = overhead.at({}, small);
     Cached<Histogram> lag = histogram(registry, "loop_lag_seconds", "How late the event loop's timer came.");
-    Cached<Counter> attempts = counter(registry, "upstream_attempts_total", "Calls to upstreams, by their status and the reason of a failure.");
-    Cached<Counter> errors = counter(registry, "upstream_errors_total", "Failed calls to upstreams, by class and reason.");
+    Cached<Counter> attempts = counter(registry, "upstream_attempts_total",
+                                       "Calls to upstreams, by their status and the reason of a failure.");
+    Cached<Counter> errors =
+        counter(registry, "upstream_errors_total", "Failed calls to upstreams, by class and reason.");
     Cached<Counter> retries = counter(registry, "retries_total", "Calls repeated, by the reason.");
     Cached<Counter> tokens = counter(registry, "tokens_total", "Tokens billed, by kind; the kinds are disjoint.");
     Cached<Counter> usage_missing = counter(registry, "usage_missing_total", "Whole answers without token counts.");
     Cached<Counter> ends = counter(registry, "stream_ends_total", "Client streams, by how they ended.");
     Cached<Gauge> remaining = gauge(registry, "ratelimit_remaining", "What the vendor said is left of a rate limit.");
-    Cached<Gauge> reset = gauge(registry, "ratelimit_reset_timestamp_seconds", "When the vendor said a rate limit is reset.");
+    Cached<Gauge> reset =
+        gauge(registry, "ratelimit_reset_timestamp_seconds", "When the vendor said a rate limit is reset.");
     Cached<Gauge> key_usable = gauge(registry, "key_usable", "1 if the key may be used.");
     Cached<Gauge> connections = gauge(registry, "upstream_connections", "Connections to upstreams.");
     Cached<Gauge> memory = gauge(registry, "memory_budget_bytes", "Bytes taken from limits.memory.");
-    Cached<Gauge> reload_ok = gauge(registry, "config_last_reload_successful", "1 if the last load of the configuration went well.");
-    Cached<Gauge> reload_time = gauge(registry, "config_last_reload_timestamp_seconds", "When the configuration was last loaded well.");
+    Cached<Gauge> reload_ok =
+        gauge(registry, "config_last_reload_successful", "1 if the last load of the configuration went well.");
+    Cached<Gauge> reload_time =
+        gauge(registry, "config_last_reload_timestamp_seconds", "When the configuration was last loaded well.");
     Cached<Gauge> build = gauge(registry, "build_info", "1; the label says the version.");
     ProcessMetrics process{registry};
     std::set<std::string, std::less<>> models;
@@ -116,7 +134,8 @@ std::string_view MetricsRegistry::Families::model_label(const Record& record) {
                             std::any_of(config.aliases.begin(), config.aliases.end(), [&](const auto& alias) {
                                 return alias.second == record.model || alias.second.ends_with("/" + record.model);
                             });
-    const bool proven = std::any_of(record.attempts.begin(), record.attempts.end(), [](const AttemptRecord& attempt) { return attempt.status == 200; });
+    const bool proven = std::any_of(record.attempts.begin(), record.attempts.end(),
+                                    [](const AttemptRecord& attempt) { return attempt.status == 200; });
     if ((!configured && !proven) || models.size() >= config.metrics.model_labels) return "other";
     return *models.insert(record.model).first;
 }
@@ -130,7 +149,12 @@ void MetricsRegistry::Families::count_tokens(const Record& record, std::string_v
     const TokenCounts counts = disjoint(record.usage);
     const auto add = [&](std::string_view kind, std::int64_t count) {
         if (count > 0)
-            tokens.at({{"client", or_none(record.client)}, {"upstream", record.upstream}, {"model", model}, {"kind", kind}}).Increment(static_cast<double>(count));
+            tokens
+                .at({{"client", or_none(record.client)},
+                     {"upstream", record.upstream},
+                     {"model", model},
+                     {"kind", kind}})
+                .Increment(static_cast<double>(count));
     };
     add("input", counts.input);
     add("cache_read", counts.cache_read);
@@ -146,13 +170,15 @@ void MetricsRegistry::Families::count_attempts(const Record& record, std::string
         const std::string code = attempt.status ? std::to_string(attempt.status) : "none";
         const std::string_view reason = or_none(attempt.reason);
         attempts.at({{"upstream", upstream}, {"model", model}, {"code", code}, {"reason", reason}}).Increment();
-        if (!attempt.error_class.empty()) errors.at({{"upstream", upstream}, {"class", attempt.error_class}, {"reason", reason}}).Increment();
+        if (!attempt.error_class.empty())
+            errors.at({{"upstream", upstream}, {"class", attempt.error_class}, {"reason", reason}}).Increment();
         if (i + 1 < record.attempts.size()) retries.at({{"upstream", upstream}, {"reason", reason}}).Increment();
     }
 }
 
 MetricsRegistry::Families::Row& MetricsRegistry::Families::row_of(const Record& record, std::string_view model) {
-    const bool plain = record.attempts.size() == 1 && record.attempts[0].reason.empty() && record.attempts[0].error_class.empty();
+    const bool plain =
+        record.attempts.size() == 1 && record.attempts[0].reason.empty() && record.attempts[0].error_class.empty();
     const int status = plain ? record.attempts[0].status : 0;
     row_key.assign(record.client).append(1, '\x1f').append(record.upstream).append(1, '\x1f').append(model);
     for (const int number : {static_cast<int>(record.endpoint), record.status, static_cast<int>(record.ending), status})
@@ -160,9 +186,15 @@ MetricsRegistry::Families::Row& MetricsRegistry::Families::row_of(const Record& 
     if (const auto known = rows.find(row_key); known != rows.end()) return known->second;
     const std::string_view upstream = or_none(record.upstream);
     Row row{};
-    row.requests = &requests.at({{"client", or_none(record.client)}, {"endpoint", endpoint_label(record.endpoint)}, {"upstream", upstream}, {"model", model},
-                                 {"code", std::to_string(record.status)}, {"outcome", ending_label(record.ending)}});
-    if (plain) row.attempts = &attempts.at({{"upstream", upstream}, {"model", model}, {"code", std::to_string(status)}, {"reason", "none"}});
+    row.requests = &requests.at({{"client", or_none(record.client)},
+                                 {"endpoint", endpoint_label(record.endpoint)},
+                                 {"upstream", upstream},
+                                 {"model", model},
+                                 {"code", std::to_string(record.status)},
+                                 {"outcome", ending_label(record.ending)}});
+    if (plain)
+        row.attempts = &attempts.at(
+            {{"upstream", upstream}, {"model", model}, {"code", std::to_string(status)}, {"reason", "none"}});
     if (!record.upstream.empty()) row.duration = &duration.at({{"upstream", upstream}, {"model", model}}, durations);
     return rows.emplace(row_key, row).first->second;
 }
@@ -178,23 +210,31 @@ void MetricsRegistry::record(const Record& record) {
     const std::string_view upstream = or_none(record.upstream), model = f.model_label(record);
     Families::Row& row = f.row_of(record, model);
     row.requests->Increment();
-    if (row.attempts) row.attempts->Increment();
-    else f.count_attempts(record, model);
+    if (row.attempts)
+        row.attempts->Increment();
+    else
+        f.count_attempts(record, model);
     if (record.upstream.empty()) return;
     const double took = seconds(record.ended - record.began);
     row.duration->Observe(took);
     f.all_overhead.Observe(seconds(record.own));
-    if (!record.stream_end.empty()) f.ends.at({{"upstream", upstream}, {"model", model}, {"how", record.stream_end}}).Increment();
+    if (!record.stream_end.empty())
+        f.ends.at({{"upstream", upstream}, {"model", model}, {"how", record.stream_end}}).Increment();
     for (const RateLimitSeen& limit : record.limits) {
-        f.remaining.at({{"upstream", upstream}, {"scope", or_none(record.key)}, {"dimension", limit.dimension}}).Set(limit.remaining);
-        if (limit.reset_epoch > 0) f.reset.at({{"upstream", upstream}, {"scope", or_none(record.key)}, {"dimension", limit.dimension}}).Set(limit.reset_epoch);
+        f.remaining.at({{"upstream", upstream}, {"scope", or_none(record.key)}, {"dimension", limit.dimension}})
+            .Set(limit.remaining);
+        if (limit.reset_epoch > 0)
+            f.reset.at({{"upstream", upstream}, {"scope", or_none(record.key)}, {"dimension", limit.dimension}})
+                .Set(limit.reset_epoch);
     }
     f.count_tokens(record, model);
     if (!record.stream || record.first_output == Record::Clock::time_point{}) return;
     const double first = seconds(record.first_output - record.began);
     f.ttft.at({{"upstream", upstream}, {"model", model}}, first_token).Observe(first);
     const std::int64_t made = record.usage.any() ? disjoint(record.usage).output + disjoint(record.usage).reasoning : 0;
-    if (made > 1) f.tpot.at({{"upstream", upstream}, {"model", model}}, per_token).Observe((took - first) / static_cast<double>(made - 1));
+    if (made > 1)
+        f.tpot.at({{"upstream", upstream}, {"model", model}}, per_token)
+            .Observe((took - first) / static_cast<double>(made - 1));
 }
 
 void MetricsRegistry::loop_lag(double late) { families_->lag.at({}, small).Observe(std::max(0.0, late)); }

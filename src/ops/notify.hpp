@@ -1,5 +1,5 @@
-/// systemd's protocols: sd_notify(3), socket activation (sd_listen_fds(3)) and the watchdog. A few lines each, so that no
-/// library is needed and all of it runs without PID 1.
+/// systemd's protocols: sd_notify(3), socket activation (sd_listen_fds(3)) and the watchdog. A few lines each, so that
+/// no library is needed and all of it runs without PID 1.
 #pragma once
 
 #include <chrono>

@@ -29,7 +29,11 @@ int open_descriptors() {
 }  // namespace
 
 ProcessMetrics::ProcessMetrics(prometheus::Registry& registry)
-    : cpu_(prometheus::BuildCounter().Name("process_cpu_seconds_total").Help("User and system CPU time.").Register(registry).Add({})),
+    : cpu_(prometheus::BuildCounter()
+               .Name("process_cpu_seconds_total")
+               .Help("User and system CPU time.")
+               .Register(registry)
+               .Add({})),
       resident_(gauge(registry, "process_resident_memory_bytes", "Resident memory size.")),
       virtual_(gauge(registry, "process_virtual_memory_bytes", "Virtual memory size.")),
       open_fds_(gauge(registry, "process_open_fds", "Open file descriptors.")),
@@ -41,7 +45,9 @@ ProcessMetrics::ProcessMetrics(prometheus::Registry& registry)
 void ProcessMetrics::update() {
     rusage used{};
     ::getrusage(RUSAGE_SELF, &used);
-    const auto time = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+    const auto time = [](const timeval& t) {
+        return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
     const double cpu = time(used.ru_utime) + time(used.ru_stime);
     if (cpu > cpu_.Value()) cpu_.Increment(cpu - cpu_.Value());
     if (std::FILE* const file = std::fopen("/proc/self/statm", "r")) {

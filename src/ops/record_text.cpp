@@ -88,7 +88,8 @@ void append_json(Text& out, const Record& record) {
     line.add("\"code\":", record.code);
     line.add("\"end\":", record.stream_end);
     if (record.stream_end == "length") line.add("\"hint\":", length_hint);
-    if (record.first_output != Record::Clock::time_point{}) line.add("\"ttft_ms\":", ms_between(record.began, record.first_output));
+    if (record.first_output != Record::Clock::time_point{})
+        line.add("\"ttft_ms\":", ms_between(record.began, record.first_output));
     line.add("\"ms\":", ms_between(record.began, record.ended));
     if (record.usage.any()) append_tokens(line.begin("\"tokens\":"), disjoint(record.usage));
     line.add("\"bytes_in\":", static_cast<std::int64_t>(record.bytes_in));
@@ -101,22 +102,26 @@ void append_json(Text& out, const Record& record) {
 std::string record_as_text(const Record& record) {
     std::string text = record.id + " ";
     if (!record.client.empty()) text += record.client + " ";
-    text += record.method + " " + std::string(record.endpoint == Endpoint::other ? record.path : endpoint_label(record.endpoint));
-    if (!record.model.empty()) text += " " + (record.model_asked == record.model ? "" : record.model_asked + " -> ") + record.model;
+    text += record.method + " " +
+            std::string(record.endpoint == Endpoint::other ? record.path : endpoint_label(record.endpoint));
+    if (!record.model.empty())
+        text += " " + (record.model_asked == record.model ? "" : record.model_asked + " -> ") + record.model;
     if (!record.upstream.empty()) text += " @" + record.upstream;
     text += " " + std::to_string(record.status) + " " + std::string(ending_label(record.ending));
     if (!record.code.empty()) text += " " + record.code;
     if (!record.stream_end.empty()) text += " end=" + record.stream_end;
-    if (record.first_output != Record::Clock::time_point{}) text += " ttft=" + std::to_string(ms_between(record.began, record.first_output)) + "ms";
+    if (record.first_output != Record::Clock::time_point{})
+        text += " ttft=" + std::to_string(ms_between(record.began, record.first_output)) + "ms";
     text += " " + std::to_string(ms_between(record.began, record.ended)) + "ms";
     if (record.usage.any()) {
         const TokenCounts tokens = disjoint(record.usage);
-        text += " tokens=" + std::to_string(tokens.input + tokens.cache_read + tokens.cache_write) + "+" + std::to_string(tokens.output + tokens.reasoning);
+        text += " tokens=" + std::to_string(tokens.input + tokens.cache_read + tokens.cache_write) + "+" +
+                std::to_string(tokens.output + tokens.reasoning);
     }
     for (const AttemptRecord& attempt : record.attempts)
         if (!attempt.reason.empty())
-            text += " [" + attempt.upstream + " " + (attempt.status ? std::to_string(attempt.status) + " " : "") + std::string(attempt.reason) +
-                    (attempt.detail.empty() ? "" : ": " + attempt.detail) + "]";
+            text += " [" + attempt.upstream + " " + (attempt.status ? std::to_string(attempt.status) + " " : "") +
+                    std::string(attempt.reason) + (attempt.detail.empty() ? "" : ": " + attempt.detail) + "]";
     if (record.stream_end == "length") text += " (" + std::string(length_hint) + ")";
     return text;
 }

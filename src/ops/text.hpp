@@ -24,7 +24,8 @@ public:
     }
     void put_number(std::int64_t value) {
         if (capacity_ - size_ < 24) grow(24);
-        size_ = static_cast<std::size_t>(std::to_chars(bytes_.get() + size_, bytes_.get() + capacity_, value).ptr - bytes_.get());
+        size_ = static_cast<std::size_t>(std::to_chars(bytes_.get() + size_, bytes_.get() + capacity_, value).ptr -
+                                         bytes_.get());
     }
 
 private:

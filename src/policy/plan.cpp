@@ -10,8 +10,8 @@ namespace {
 http::Refusal invalid_json(std::string_view body, std::size_t offset, const std::string& what) {
     const json::Position at = json::position_of(body, offset);
     return {400, "invalid_json",
-            "the request body is not valid JSON: line " + std::to_string(at.line) + ", column " + std::to_string(at.column) +
-                ": " + what + ". It was not sent."};
+            "the request body is not valid JSON: line " + std::to_string(at.line) + ", column " +
+                std::to_string(at.column) + ": " + what + ". It was not sent."};
 }
 
 http::Refusal invalid_parameter(std::string message) { return {400, "invalid_parameter", std::move(message)}; }
@@ -37,7 +37,8 @@ std::string resolve_alias(const Config& config, std::string_view model) {
 }
 
 std::string_view default_name(const Config& config) {
-    return config.default_upstream.empty() ? std::string_view(config.upstreams.front()->name) : std::string_view(config.default_upstream);
+    return config.default_upstream.empty() ? std::string_view(config.upstreams.front()->name)
+                                           : std::string_view(config.default_upstream);
 }
 
 /// Asks for usage; the client's other stream options stay byte for byte.
@@ -91,7 +92,8 @@ std::variant<BodyFacts, http::Refusal> read_body(std::string_view body) {
 }
 
 bool needs_default_list(const Config& config, std::string_view forced_upstream, std::string_view model) {
-    return forced_upstream.empty() && config.aliases.find(std::string(model)) == config.aliases.end() && named(config, model);
+    return forced_upstream.empty() && config.aliases.find(std::string(model)) == config.aliases.end() &&
+           named(config, model);
 }
 
 std::variant<Route, http::Refusal> route(const Config& config, std::string_view forced_upstream, std::string_view model,
@@ -99,13 +101,15 @@ std::variant<Route, http::Refusal> route(const Config& config, std::string_view 
     if (!forced_upstream.empty()) {
         std::shared_ptr<const Upstream> upstream = config.upstream_ptr(forced_upstream);
         if (!upstream)
-            return http::Refusal{404, "unknown_upstream",
-                                 "there is no upstream '" + std::string(forced_upstream) + "' in streamkeeper's configuration"};
+            return http::Refusal{
+                404, "unknown_upstream",
+                "there is no upstream '" + std::string(forced_upstream) + "' in streamkeeper's configuration"};
         return Route{std::move(upstream), resolve_alias(config, model)};
     }
     const std::string name = resolve_alias(config, model);
     const bool aliased = name != model;
-    if (std::optional<Route> found = named(config, name); found && (aliased || !in_list(name))) return std::move(*found);
+    if (std::optional<Route> found = named(config, name); found && (aliased || !in_list(name)))
+        return std::move(*found);
     const auto configured = config.models.find(name);
     if (configured != config.models.end() && !configured->second.upstream.empty())
         return Route{config.upstream_ptr(configured->second.upstream), name};
@@ -118,8 +122,8 @@ Timeouts timeouts_for(const Config& config, const Upstream& upstream, std::strin
     return configured == config.models.end() ? timeouts : configured->second.timeouts.over(timeouts);
 }
 
-Plan make_plan(const Config& config, const Route& chosen, Endpoint endpoint, std::string_view body, const BodyFacts& facts,
-               bool usage_refused) {
+Plan make_plan(const Config& config, const Route& chosen, Endpoint endpoint, std::string_view body,
+               const BodyFacts& facts, bool usage_refused) {
     Plan plan;
     const Key* const key = chosen.upstream->keys.empty() ? nullptr : &chosen.upstream->keys.front();
     plan.targets.push_back({chosen.upstream, key, chosen.model});
@@ -131,7 +135,8 @@ Plan make_plan(const Config& config, const Route& chosen, Endpoint endpoint, std
     const bool has_option = endpoint == Endpoint::chat_completions || endpoint == Endpoint::completions;
     plan.usage_injected = facts.stream && has_option && wanted && !facts.usage_asked;
     if (plan.usage_injected) plan.splices.push_back(usage_splice(body, facts));
-    std::sort(plan.splices.begin(), plan.splices.end(), [](const Splice& a, const Splice& b) { return a.begin < b.begin; });
+    std::sort(plan.splices.begin(), plan.splices.end(),
+              [](const Splice& a, const Splice& b) { return a.begin < b.begin; });
     return plan;
 }
 

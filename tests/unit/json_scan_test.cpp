@@ -241,7 +241,8 @@ BOOST_AUTO_TEST_CASE(mistakes_say_where_and_what) {
 }
 
 BOOST_AUTO_TEST_CASE(what_the_grammar_allows_is_valid_even_if_it_makes_no_sense) {
-    for (const char* const text : {R"("\ud800x")", R"("\udc00")", R"("\ud83d\u0041")", "[1e2147483648]", "[-0.0e-99999999999]"})
+    for (const char* const text :
+         {R"("\ud800x")", R"("\udc00")", R"("\ud83d\u0041")", "[1e2147483648]", "[-0.0e-99999999999]"})
         BOOST_TEST(accepts(text), text);
 }
 
