@@ -35,7 +35,8 @@ enum class Cause {
     not_an_api,    ///< HTML or a redirect
     stream_error,  ///< the upstream reported an error inside a 200
     client_gone,
-    client_error,  ///< the client's own body was broken or too slow
+    client_error,  ///< the client's own body was broken
+    client_slow,   ///< the client's own body stopped
     shutdown,
 };
 

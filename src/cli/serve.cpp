@@ -40,11 +40,15 @@ int run_serve(const std::string& config_flag, const QuickStart& quick) {
         Daemon daemon(loaded.config, [config_flag, quick] { return load(config_flag, quick); });
         daemon.handle_signals();
         problem = daemon.start(inherited_sockets());
-        if (problem.empty()) daemon.run();
+        if (problem.empty()) {
+            daemon.run();
+            daemon.finish_log();
+            // Not a return: a name that is being resolved, or a key command, would hold the process until it has ended.
+            ::_exit(0);
+        }
     }
-    if (!problem.empty()) std::cerr << "streamkeeper: " << problem << "\n";
-    // Not `return`: a name that is being resolved would hold the process until it has an answer.
-    ::_exit(problem.empty() ? 0 : 1);
+    std::cerr << "streamkeeper: " << problem << "\n";
+    return 1;
 }
 
 }  // namespace streamkeeper

@@ -9,8 +9,8 @@
 namespace streamkeeper::http {
 
 namespace {
-constexpr int detect_header = 32 + MAX_WBITS;    // zlib.h, inflateInit2: gzip or zlib, by the header
-constexpr std::size_t largest_feed = 64u << 20;  // a "zip bomb" in one read
+constexpr int detect_header = 32 + MAX_WBITS;   // zlib.h, inflateInit2: gzip or zlib, by the header
+constexpr std::size_t largest_feed = 4u << 20;  // a "zip bomb" in one read
 }  // namespace
 
 struct Inflater::State {

@@ -57,6 +57,25 @@ void Leg::fail(Phase phase, Cause cause, std::string detail) {
     outcome.detail = std::move(detail);
 }
 
+bool Leg::undo_encoding() {
+    const std::string_view coding = answer->head().fields.get("content-encoding");
+    if (coding.empty() || http::equal_ignoring_case(coding, "identity")) return true;
+    inflater = http::Inflater::of(coding);
+    if (inflater) return true;
+    fail(Phase::before_output, Cause::bad_body,
+         "the answer is encoded as '" + std::string(coding.substr(0, 32)) + "' although identity was asked for");
+    return false;
+}
+
+bool Leg::decode(std::string_view& payload, Phase phase) {
+    if (!inflater) return true;
+    inflated.clear();
+    const bool fine = inflater->feed(payload, inflated);
+    payload = inflated;
+    if (!fine) fail(phase, Cause::bad_body, "the answer's encoded data is broken");
+    return fine;
+}
+
 bool ended_by(Wake why, Leg& leg, Session& session, Phase phase) {
     switch (why) {
         case Wake::ready: return false;
@@ -65,7 +84,7 @@ bool ended_by(Wake why, Leg& leg, Session& session, Phase phase) {
         case Wake::deadline: break;
     }
     const Deadline passed = session.passed().value_or(Deadline::total);
-    leg.fail(phase, passed == Deadline::client_body ? Cause::client_error : Cause::timeout,
+    leg.fail(phase, passed == Deadline::client_body ? Cause::client_slow : Cause::timeout,
              std::string(name_of(passed)) + " passed");
     return true;
 }
@@ -93,68 +112,96 @@ Task<bool> Exchange::open(Leg& leg, bool fresh_connection, Timeouts timeouts) {
     co_return true;
 }
 
+/// Sends what can be sent now, and sets the deadlines that follow from it.
+RequestPump::State Exchange::push_request(Leg& leg, const Timeouts& timeouts) {
+    const TimePoint now = core.reactor.now();
+    const std::uint64_t before = leg.request->written();
+    const RequestPump::State state = leg.request->pump(session, leg.transport);
+    const bool moved = leg.request->written() != before;
+    record.bytes_in += leg.request->written() - before;
+    if (moved && !leg.write_failed) session.deadlines.set(Deadline::first_byte, now, timeouts.first_byte);
+    if (state == RequestPump::State::starved) {
+        if (moved || !session.deadlines.has(Deadline::client_body))
+            session.deadlines.set(Deadline::client_body, now, config->timeouts.client_body_idle);
+        session.deadlines.clear(Deadline::first_byte);
+    } else {
+        session.deadlines.clear(Deadline::client_body);
+        if (!session.deadlines.has(Deadline::first_byte))
+            session.deadlines.set(Deadline::first_byte, now, timeouts.first_byte);
+    }
+    if (state == RequestPump::State::upstream_failed && !leg.write_failed) {
+        // The vendor may have answered before it closed, and that answer is worth more than the write error (errors.md,
+        // N7).
+        leg.write_failed = true;
+        session.deadlines.set(Deadline::first_byte, now, read_on_after_write_error);
+    }
+    return state;
+}
+
 Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
-    RequestPump& request = *leg.request;
     leg.answer.emplace(leg.transport, core.scratch.data(), core.scratch.size());
     const TimePoint began = core.reactor.now();
     session.deadlines.set(Deadline::first_byte, began, timeouts.first_byte);
     session.deadlines.set(Deadline::total, leg.began, timeouts.total);
-    const bool to_head = head.method == "HEAD";
-    bool write_failed = false;
-    for (;;) {
-        const std::uint64_t before = request.written();
-        const RequestPump::State state = request.pump(session, leg.transport);
-        record.bytes_in += request.written() - before;
-        if (request.written() != before && !write_failed)
-            session.deadlines.set(Deadline::first_byte, core.reactor.now(), timeouts.first_byte);
+    for (Answer::Read read = Answer::Read::again; read == Answer::Read::again;) {
+        const RequestPump::State state = push_request(leg, timeouts);
         if (state == RequestPump::State::client_broken) {
             leg.fail(Phase::sending, Cause::client_error,
                      "the chunked framing of the request's body is broken (RFC 9112, 7.1)");
             co_return false;
-        }
-        if (state == RequestPump::State::starved) {
-            if (request.written() != before || !session.deadlines.has(Deadline::client_body))
-                session.deadlines.set(Deadline::client_body, core.reactor.now(), config->timeouts.client_body_idle);
-            session.deadlines.clear(Deadline::first_byte);
-        } else {
-            session.deadlines.clear(Deadline::client_body);
-        }
-        if (state == RequestPump::State::upstream_failed && !write_failed) {
-            // The vendor may have answered before it closed: that answer is worth more than the write error (errors.md,
-            // N7).
-            write_failed = true;
-            session.deadlines.set(Deadline::first_byte, core.reactor.now(), read_on_after_write_error);
         }
         Wake why = Wake::ready;
         if (!leg.transport.watch().readable()) why = co_await session.wait();
         leg.transport.watch().take_writable();
         const Phase phase = state == RequestPump::State::done ? Phase::awaiting_head : Phase::sending;
         if (why == Wake::client_gone || why == Wake::shutdown) co_return !ended_by(why, leg, session, phase);
-        if (leg.transport.watch().take_readable()) {
-            const Answer::Read read = leg.answer->read_head(to_head, head.websocket);
-            leg.outcome.answer_began = leg.answer->began();
-            if (read == Answer::Read::ready) break;
-            if (read == Answer::Read::broken) {
-                leg.fail(phase, Cause::bad_head, "the upstream's response head is refused: " + leg.answer->problem());
-                co_return false;
-            }
-            if (read == Answer::Read::closed) {
-                leg.fail(phase, Cause::closed, "the upstream closed the connection before it answered");
-                co_return false;
-            }
-        }
-        if (why == Wake::deadline) {
-            ended_by(why, leg, session, phase);
-            if (write_failed)
-                leg.fail(phase, Cause::closed, "the upstream closed the connection while the request was sent");
-            co_return false;
-        }
+        if (leg.transport.watch().take_readable()) read = leg.answer->read_head(head.method == "HEAD", head.websocket);
+        leg.outcome.answer_began = leg.answer->began();
+        if (read == Answer::Read::broken)
+            leg.fail(phase, Cause::bad_head, "the upstream's response head is refused: " + leg.answer->problem());
+        else if (read == Answer::Read::closed)
+            leg.fail(phase, Cause::closed, "the upstream closed the connection before it answered");
+        else if (read == Answer::Read::again && why == Wake::deadline && leg.write_failed)
+            leg.fail(phase, Cause::closed, "the upstream closed the connection while the request was sent");
+        else if (read == Answer::Read::again && !ended_by(why, leg, session, phase))
+            continue;
+        if (read != Answer::Read::ready) co_return false;
     }
     record.upstream_wait += core.reactor.now() - began;
     session.deadlines.clear(Deadline::client_body);
+    session.deadlines.set(Deadline::first_byte, core.reactor.now(), timeouts.first_byte);
     leg.outcome.status = leg.answer->head().status;
     leg.outcome.phase = Phase::before_output;
     co_return true;
+}
+
+Task<Payload> Exchange::next_payload(Leg& leg, Phase phase) {
+    const bool shown = phase == Phase::after_output;
+    const Deadline silence = shown ? Deadline::stream_idle : Deadline::first_byte;
+    const Duration limit = shown ? plan.timeouts.stream_idle : plan.timeouts.first_byte;
+    if (shown) session.deadlines.clear(Deadline::first_byte);
+    for (;;) {
+        std::string_view bytes;
+        const Answer::Read read = leg.answer->next(bytes);
+        const bool cut =
+            read == Answer::Read::closed || (read == Answer::Read::done && leg.inflater && !leg.inflater->finished());
+        if (cut) leg.fail(phase, Cause::closed, "the upstream closed the connection in the middle of its answer");
+        if (read == Answer::Read::broken) leg.fail(phase, Cause::bad_body, leg.answer->problem());
+        if (cut || read == Answer::Read::broken) co_return Payload{};
+        if (read == Answer::Read::done) co_return Payload{Payload::State::done, {}};
+        if (read == Answer::Read::ready) {
+            session.deadlines.clear(silence);  // set anew when there is something to wait for
+            const bool decoded = leg.decode(bytes, phase);
+            if (!decoded) co_return Payload{};
+            if (!bytes.empty()) co_return Payload{Payload::State::run, bytes};
+            continue;
+        }
+        if (leg.transport.watch().take_readable()) continue;  // it came during another wait
+        if (!session.deadlines.has(silence)) session.deadlines.set(silence, core.reactor.now(), limit);
+        const Wake why = co_await session.wait();
+        leg.transport.watch().take_readable();
+        if (ended_by(why, leg, session, phase)) co_return Payload{};
+    }
 }
 
 /// What vendors say of their limits: `x-ratelimit-remaining-requests` and its family (vendors.md, header families).
@@ -233,7 +280,8 @@ void Exchange::settle(Leg& leg, const Timeouts& timeouts) {
     if (!leg.transport.open()) return;
     --leg.state->busy;
     const bool reusable = leg.answer && leg.answer->whole() && !leg.answer->has_unread() &&
-                          leg.answer->head().keep_alive && leg.answer->head().status != 101 && leg.request &&
+                          !leg.transport.has_surplus() && leg.answer->head().keep_alive &&
+                          leg.answer->head().status != 101 && leg.request &&
                           leg.request->state() == RequestPump::State::done;
     if (reusable && timeouts.pool_idle > Duration(0))
         leg.state->keep_idle(std::move(leg.transport), core.reactor.now(), timeouts.pool_idle);

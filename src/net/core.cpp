@@ -51,9 +51,9 @@ std::string Core::reconfigure(std::shared_ptr<const Config> next) {
     } catch (const std::exception& error) {
         return error.what();
     }
-    by_config_.clear();
+    std::erase_if(by_config_, [](const auto& named) { return named.second.upstream.expired(); });
     for (const std::shared_ptr<const Upstream>& upstream : next->upstreams)
-        by_config_[upstream.get()] = upstreams.find(*upstream);
+        by_config_[upstream.get()] = {upstream, upstreams.find(*upstream)};
     config = std::move(next);
     budget.resize(config->limits.memory);
     refresh_rules();
@@ -62,17 +62,12 @@ std::string Core::reconfigure(std::shared_ptr<const Config> next) {
 
 void Core::refresh_rules() {
     for (const std::unique_ptr<Listener>& listener : listeners_)
-        listener->state = std::make_shared<const ListenerState>(
-            ListenerState{listener->address, listener->metrics_only,
-                          http::admission_rules(*config, listener->address, listener->metrics_only)});
+        listener->rules->now = std::make_shared<const http::AdmissionRules>(
+            http::admission_rules(*config, listener->address, listener->metrics_only));
 }
 
 std::shared_ptr<UpstreamState> Core::state_of(const std::shared_ptr<const Upstream>& upstream) {
-    const auto known = by_config_.find(upstream.get());
-    if (known != by_config_.end()) return known->second;
-    // An exchange that began under an older configuration: its upstream may still be there, or be gone.
-    std::shared_ptr<UpstreamState> kept = upstreams.find(*upstream);
-    return kept ? kept : std::make_shared<UpstreamState>(upstream);
+    return by_config_.at(upstream.get()).state;  // every configuration that lives was adopted
 }
 
 std::size_t Core::connection_cap() const {
@@ -155,8 +150,8 @@ ServerSnapshot Core::snapshot() const {
     for (const std::shared_ptr<const Upstream>& upstream : config->upstreams) {
         UpstreamSnapshot one{upstream->name, upstream->base_url.text, 0, 0, 0, {}};
         if (const auto state = by_config_.find(upstream.get()); state != by_config_.end()) {
-            one.idle = state->second->idle();
-            one.busy = state->second->busy;
+            one.idle = state->second.state->idle();
+            one.busy = state->second.state->busy;
         }
         if (const auto count = in_flight_.find(upstream->name); count != in_flight_.end())
             one.in_flight = count->second;

@@ -17,11 +17,9 @@ namespace streamkeeper::net {
 
 class Session;
 
-/// One listening socket and what admission must know about it.
-struct ListenerState {
-    ListenAddress address;
-    bool metrics_only = false;
-    http::AdmissionRules rules;
+/// What admission must know about a listener, as the last configuration says; its sessions look here for each request.
+struct ListenerRules {
+    std::shared_ptr<const http::AdmissionRules> now;
 };
 
 /// Accepts connections until it is closed.
@@ -32,7 +30,7 @@ struct Listener {
     bool metrics_only = false;
     bool inherited = false;  ///< from systemd: its file is not ours to remove
     bool closing = false;
-    std::shared_ptr<const ListenerState> state;
+    std::shared_ptr<ListenerRules> rules = std::make_shared<ListenerRules>();
 };
 
 class Core {
@@ -92,7 +90,12 @@ private:
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::unordered_set<Session*> sessions_;
     std::unordered_map<std::string, int> in_flight_;
-    std::unordered_map<const Upstream*, std::shared_ptr<UpstreamState>> by_config_;
+    /// An exchange may run under an older configuration; its upstreams' states are kept as long as that lives.
+    struct Named {
+        std::weak_ptr<const Upstream> upstream;
+        std::shared_ptr<UpstreamState> state;
+    };
+    std::unordered_map<const Upstream*, Named> by_config_;
     std::vector<std::unique_ptr<Reactor::Alarm>> repeating_;
     Reactor::Alarm sweep_alarm_, drain_alarm_, accept_alarm_;
     TimePoint sweep_due_, last_request_;

@@ -6,7 +6,6 @@
 
 #include "net/exchange.hpp"
 #include "streamkeeper/dialect.hpp"
-#include "streamkeeper/inflate.hpp"
 #include "streamkeeper/usage.hpp"
 
 namespace streamkeeper::net {
@@ -14,6 +13,10 @@ namespace streamkeeper::net {
 namespace {
 
 constexpr std::size_t most_pieces = 60;
+/// Held without asking the budget; the role and what else comes before the first text is far less.
+constexpr std::size_t free_hold = 64u << 10;
+/// Bytes after which a stream that never has to wait lets the others go on.
+constexpr std::size_t fair_share = 1u << 20;
 /// After the terminal event the last chunk is all that can come; the client does not wait long for it.
 constexpr Duration wait_for_the_end{2000};
 
@@ -24,26 +27,62 @@ struct EventStream {
     const Dialect& dialect;
     bool hide_usage;
     sse::Splitter splitter;
-    std::string head;                     ///< ours, sent with the first payload
-    std::string held;                     ///< events before it
+    std::string head;  ///< ours, sent with the first payload
+    std::string held;  ///< events before it
+    Reservation held_reserved;
     std::vector<std::string_view> batch;  ///< events of this turn, neighbours joined
     std::string joined;                   ///< storage of sse::read
     std::vector<char> open_choices;       ///< see Dialect::note_choices
-    bool output = false, finish = false, finished = false, terminal = false, failed = false;
+    bool output = false, a_finish = false, finished = false, terminal = false, failed = false, broken = false,
+         refused = false;
 
     bool ended_early() const { return terminal && !finished; }
-    void take(std::string_view payload);
+    Phase phase() const { return output ? Phase::after_output : Phase::before_output; }
+    /// Takes a run of payload. False: the stream is over for us, and `end` says how.
+    bool take(std::string_view payload);
+    /// Says in the leg's outcome how the stream ended; it may have ended well.
+    void end(Answer::Read how);
+    /// Supplies what is missing of a finished stream, and names the end.
+    void finish();
+    void set_deadline(TimePoint now);
     bool take_event(std::string_view event, std::string_view payload);
+    /// Keeps an event that must not be shown yet. False: memory does not allow it.
+    bool hold(std::string_view event);
     void show(std::string_view event, std::string_view payload);
     void send_batch();
     void note(const EventFacts&, const sse::Event&);
     bool every_choice(const sse::Event&);
 };
 
-void EventStream::take(std::string_view payload) {
+bool EventStream::take(std::string_view payload) {
+    if (leg.inflater) send_batch();  // what it points to is overwritten
+    broken = !leg.decode(payload, phase());
+    if (broken) return false;
     splitter.feed(payload);
     for (std::string_view event; splitter.next(event);)
-        if (!take_event(event, payload)) return;
+        if (!take_event(event, payload)) return false;
+    return !splitter.too_long();
+}
+
+void EventStream::end(Answer::Read how) {
+    if (broken || (finished && !failed)) return;  // said already, or nothing to say
+    if (refused)
+        return leg.fail(phase(), Cause::bad_body, "more events before the first output than limits.memory allows");
+    if (failed) return leg.fail(phase(), Cause::stream_error, "");
+    if (splitter.too_long()) return leg.fail(phase(), Cause::bad_body, "an event of the stream is longer than 16 MiB");
+    if (how == Answer::Read::broken) return leg.fail(phase(), Cause::bad_body, leg.answer->problem());
+    leg.fail(phase(), Cause::closed, "the stream ended without a finish");
+}
+
+void EventStream::set_deadline(TimePoint now) {
+    const Timeouts& timeouts = exchange.plan.timeouts;
+    Deadlines& deadlines = exchange.session.deadlines;
+    if (terminal)
+        deadlines.set(Deadline::stream_idle, now, wait_for_the_end);
+    else if (output)
+        deadlines.set(Deadline::stream_idle, now, timeouts.stream_idle);
+    else
+        deadlines.set(Deadline::first_byte, now, timeouts.first_byte);
 }
 
 /// False: the stream is over for us.
@@ -75,19 +114,17 @@ bool EventStream::take_event(std::string_view event, std::string_view payload) {
     if (facts.payload)
         exchange.session.deadlines.set(Deadline::stream_progress, exchange.core.reactor.now(),
                                        exchange.plan.timeouts.stream_progress);
-    if (!output)
-        held.append(event);
-    else
-        show(event, payload);
+    if (!output && !hold(event)) return false;
+    if (output) show(event, payload);
     return true;
 }
 
 void EventStream::note(const EventFacts& facts, const sse::Event& event) {
     if (facts.usage) read_usage(event.data, exchange.record.usage);
-    if (facts.finish) finish = true;
+    if (facts.finish) a_finish = true;
     if (facts.terminal) terminal = true;
     const bool all = every_choice(event);
-    finished = finish && all;
+    finished = a_finish && all;
     if (!facts.finish_reason.empty()) exchange.record.stream_end = facts.finish_reason;
 }
 
@@ -113,6 +150,7 @@ void EventStream::send_batch() {
     head.clear();
     batch.clear();
     held.clear();
+    held_reserved.shrink(0);
 }
 
 /// Of several choices each needs its own finish; a vendor that knows no `n` sends fewer, and then ends of itself.
@@ -124,6 +162,13 @@ bool EventStream::every_choice(const sse::Event& event) {
     return all_closed && (open_choices.size() >= asked || terminal);
 }
 
+bool EventStream::hold(std::string_view event) {
+    while (held.size() + event.size() > free_hold + held_reserved.bytes() && !refused)
+        refused = !held_reserved.grow(exchange.core.budget, BudgetKind::held, free_hold);
+    if (!refused) held.append(event);
+    return !refused;
+}
+
 std::string_view label_of(std::string_view finish_reason) {
     if (finish_reason == "length" || finish_reason == "max_tokens" || finish_reason == "max_output_tokens")
         return "length";
@@ -132,102 +177,63 @@ std::string_view label_of(std::string_view finish_reason) {
     return finish_reason == "content_filter" || finish_reason == "refusal" ? "content_filter" : "finish";
 }
 
+void EventStream::finish() {
+    Record& record = exchange.record;
+    record.usage_expected = finished;
+    if (!finished) {
+        const Cause cause = leg.outcome.cause;
+        record.stream_end = cause == Cause::client_gone    ? "client_closed"
+                            : cause == Cause::stream_error ? "error"
+                            : cause == Cause::timeout      ? "stalled"
+                                                           : "truncated";
+        return;
+    }
+    // Complete: what still goes wrong, the client leaving included, is no failure (contract, section 4).
+    leg.outcome.cause = Cause::answered;
+    leg.outcome.detail.clear();
+    ClientWriter& out = exchange.out;
+    exchange.shown_whole = terminal && !out.pending() && !out.failed();
+    if (dialect.done_marker && !terminal) exchange.send_payload("data: [DONE]\n\n");
+    if (exchange.chunked_out) out.send("0\r\n\r\n");
+    record.stream_end = label_of(record.stream_end);
+}
+
 }  // namespace
 
 Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_usage) {
-    Answer& answer = *leg.answer;
-    EventStream stream{*this, leg, dialect, hide_usage, {}, {}, {}, {}, {}, {}};
-    const std::string_view coding = answer.head().fields.get("content-encoding");
-    std::unique_ptr<http::Inflater> inflater = http::Inflater::of(coding);
-    if (!coding.empty() && !inflater && !http::equal_ignoring_case(coding, "identity")) {
-        leg.fail(
-            Phase::before_output, Cause::bad_body,
-            "the stream is encoded as '" + std::string(coding.substr(0, 32)) + "' although identity was asked for");
-        co_return;
-    }
-    std::string inflated;
-    session.deadlines.set(Deadline::first_byte, core.reactor.now(), plan.timeouts.first_byte);
+    if (!leg.undo_encoding()) co_return;
+    EventStream stream{*this, leg, dialect, hide_usage, {}, {}, {}, {}, {}, {}, {}};
     session.deadlines.set(Deadline::stream_progress, core.reactor.now(), plan.timeouts.stream_progress);
-    for (;;) {
+    for (std::size_t shown = 0;;) {
         std::string_view payload;
-        Answer::Read read = answer.next_of_read(payload);
+        Answer::Read read = leg.answer->next_of_read(payload);
+        const bool others = shown >= fair_share;
         if (read == Answer::Read::again) {  // the next read overwrites the bytes that the batch points to
             stream.send_batch();
-            const bool taken = co_await flush();
-            if (!taken) {
-                leg.fail(stream.output ? Phase::after_output : Phase::before_output, Cause::client_gone,
-                         "the client left");
-                break;
-            }
-            read = answer.next(payload);
+            bool taken = true;
+            if (out.pending()) taken = co_await flush();
+            if (!taken) leg.fail(stream.phase(), Cause::client_gone, "the client left");
+            if (!taken) break;
+            if (others)
+                session.wake_later();
+            else
+                read = leg.answer->next(payload);
+            if (others) shown = 0;
         }
-        if (read == Answer::Read::ready) {
-            if (inflater) {
-                stream.send_batch();
-                inflated.clear();
-                if (!inflater->feed(payload, inflated)) {
-                    leg.fail(stream.output ? Phase::after_output : Phase::before_output, Cause::bad_body,
-                             "the stream's encoding is broken");
-                    break;
-                }
-                payload = inflated;
-            }
-            stream.take(payload);
-            if (!stream.failed && !stream.ended_early() && !stream.splitter.too_long()) continue;
-        }
+        shown += payload.size();
+        if (read == Answer::Read::ready && stream.take(payload)) continue;
         stream.send_batch();
-        const Phase phase = stream.output ? Phase::after_output : Phase::before_output;
-        if (stream.failed) {
-            leg.fail(phase, Cause::stream_error, "");
+        if (read != Answer::Read::again) {
+            stream.end(read);
             break;
         }
-        if (stream.splitter.too_long()) {
-            leg.fail(phase, Cause::bad_body, "an event of the stream is longer than 16 MiB");
-            break;
-        }
-        if (read == Answer::Read::done || read == Answer::Read::closed || read == Answer::Read::broken ||
-            stream.ended_early()) {
-            if (stream.finished) break;
-            const bool broken = read == Answer::Read::broken;
-            leg.fail(phase, broken ? Cause::bad_body : Cause::closed,
-                     broken ? answer.problem() : "the stream ended without a finish");
-            break;
-        }
-        const TimePoint now = core.reactor.now();
-        if (stream.terminal)
-            session.deadlines.set(Deadline::stream_idle, now, wait_for_the_end);
-        else if (stream.output)
-            session.deadlines.set(Deadline::stream_idle, now, plan.timeouts.stream_idle);
-        else
-            session.deadlines.set(Deadline::first_byte, now, plan.timeouts.first_byte);
-        if (leg.transport.watch().take_readable()) continue;  // it came during another wait
+        stream.set_deadline(core.reactor.now());
+        if (!others && leg.transport.watch().take_readable()) continue;  // it came during another wait
         const Wake why = co_await session.wait();
         leg.transport.watch().take_readable();
-        if (why == Wake::ready) continue;
-        ended_by(why, leg, session, stream.output ? Phase::after_output : Phase::before_output);
-        break;
+        if (ended_by(why, leg, session, stream.phase())) break;
     }
-    record.usage_expected = stream.finished;
-    if (stream.finished) {
-        // Complete: what still goes wrong, the client leaving included, is no failure (contract, section 4).
-        leg.outcome.cause = Cause::answered;
-        leg.outcome.detail.clear();
-        if (!stream.output) co_return;
-        shown_whole = stream.terminal && !out.pending() && !out.failed();
-        constexpr std::string_view done = "data: [DONE]\n\n";
-        if (dialect.done_marker && !stream.terminal && chunked_out)
-            out.send_chunk({}, std::span(&done, 1));
-        else if (dialect.done_marker && !stream.terminal)
-            out.send(done);
-        if (chunked_out) out.send("0\r\n\r\n");
-        record.stream_end = label_of(record.stream_end);
-        co_return;
-    }
-    const bool silent = leg.outcome.cause == Cause::timeout;
-    record.stream_end = leg.outcome.cause == Cause::client_gone    ? "client_closed"
-                        : leg.outcome.cause == Cause::stream_error ? "error"
-                        : silent                                   ? "stalled"
-                                                                   : "truncated";
+    stream.finish();
 }
 
 }  // namespace streamkeeper::net

@@ -7,6 +7,8 @@ namespace streamkeeper::net {
 
 namespace {
 
+constexpr std::size_t largest_read = 256u << 10;
+
 /// The field names of a request's head, without a value: one of them is the key.
 std::string sent_names(std::string_view head) {
     std::string names;
@@ -80,7 +82,7 @@ Exchange::~Exchange() {
 
 Task<bool> Exchange::run() {
     keep_alive = keep_alive && !core.draining();
-    std::variant<http::Admitted, http::Refusal> verdict = http::admit(head, session.listener->rules);
+    std::variant<http::Admitted, http::Refusal> verdict = http::admit(head, *session.rules->now);
     bool own_page = false;
     if (http::Refusal* const refusal = std::get_if<http::Refusal>(&verdict)) {
         send_refusal(*refusal);
@@ -166,6 +168,23 @@ Task<bool> Exchange::wait_for_budget(Bytes bytes) {
     co_return true;
 }
 
+void Exchange::take_body(http::BodyDecoder& decoder) {
+    session.fill();
+    std::string_view unread = session.in.view();
+    const std::size_t before = unread.size();
+    while (!unread.empty() && !decoder.done() && !decoder.broken()) body.append(decoder.next(unread));
+    session.in.consume(before - unread.size());
+    // The rest of a body of known length goes where it belongs without a copy.
+    while (head.body.kind == http::Framing::Kind::length && !decoder.done() && session.in.empty()) {
+        const auto room = static_cast<std::size_t>(std::min<std::uint64_t>(decoder.remaining(), largest_read));
+        char* const to = body.prepare(room);
+        std::string_view run(to, session.read_into(to, room));
+        if (run.empty()) break;
+        body.commit(run.size());
+        decoder.next(run);
+    }
+}
+
 Task<std::optional<http::Refusal>> Exchange::read_whole_body() {
     const Bytes most = std::min<Bytes>(config->limits.body, core.budget.total() / 2);
     const bool chunked = head.body.kind == http::Framing::Kind::chunked;
@@ -182,43 +201,23 @@ Task<std::optional<http::Refusal>> Exchange::read_whole_body() {
     if (!chunked) body.reserve(head.body.length);
     session.read_directly(!chunked && head.body.length > session.in.size());
     std::optional<http::Refusal> refusal;
-    for (session.deadlines.set(Deadline::client_body, core.reactor.now(), config->timeouts.client_body_idle);;) {
-        session.fill();
-        std::string_view unread = session.in.view();
-        const std::size_t before = unread.size();
-        while (!unread.empty() && !decoder.done() && !decoder.broken()) body.append(decoder.next(unread));
-        session.in.consume(before - unread.size());
-        while (!chunked && !decoder.done() && session.in.empty()) {
-            const std::size_t room = static_cast<std::size_t>(std::min<std::uint64_t>(decoder.remaining(), 256u << 10));
-            char* const to = body.prepare(room);
-            const std::size_t came = session.read_into(to, room);
-            if (came == 0) break;
-            std::string_view run(to, came);
-            decoder.next(run);
-            body.commit(came);
-        }
+    for (;;) {
+        take_body(decoder);
         if (decoder.broken())
             refusal = http::Refusal{400, "bad_request",
                                     "the chunked framing of the request's body is broken (RFC 9112, 7.1)"};
         else if (body.size() > most)
             refusal = too_large;
         if (decoder.done() || refusal) break;
-        if (session.client_ended()) {  // seen by `read_into`: no wait would tell it again
-            client_gone = true;
-            break;
-        }
-        const std::size_t had = body.size();
+        client_gone = session.client_ended();  // seen by `read_into`: no wait would tell it again
+        if (client_gone) break;
+        session.deadlines.set(Deadline::client_body, core.reactor.now(), config->timeouts.client_body_idle);
         const Wake why = co_await session.wait();
-        if (why == Wake::deadline) {
-            refusal = http::Refusal{408, "request_timeout", "the request's body stopped for timeouts.client_body_idle"};
-            break;
-        }
-        if (why == Wake::client_gone || why == Wake::shutdown) {
-            client_gone = true;
-            break;
-        }
-        if (!session.in.empty() || body.size() != had || why == Wake::ready)
-            session.deadlines.set(Deadline::client_body, core.reactor.now(), config->timeouts.client_body_idle);
+        client_gone = why == Wake::client_gone || why == Wake::shutdown;
+        if (client_gone) break;
+        if (why != Wake::deadline) continue;
+        refusal = http::Refusal{408, "request_timeout", "the request's body stopped for timeouts.client_body_idle"};
+        break;
     }
     session.read_directly(false);
     session.deadlines.clear(Deadline::client_body);
@@ -252,7 +251,7 @@ Task<void> Exchange::answer_policy() {
     const std::string& preferred =
         config->default_upstream.empty() ? config->upstreams.front()->name : config->default_upstream;
     const std::shared_ptr<const Upstream> fallback = config->upstream_ptr(preferred);
-    if (needs_default_list(*config, asked.upstream, facts.model)) co_await refresh_models(fallback);
+    if (needs_default_list(*config, asked.upstream, facts.model)) co_await refresh_models(fallback, false);
     if (client_gone) co_return;
     const auto in_list = [this, &fallback](std::string_view id) { return core.state_of(fallback)->models.has(id); };
     std::variant<streamkeeper::Route, http::Refusal> chosen =

@@ -21,6 +21,7 @@
 #include "net/session.hpp"
 #include "streamkeeper/attempt_loop.hpp"
 #include "streamkeeper/error_body.hpp"
+#include "streamkeeper/inflate.hpp"
 #include "streamkeeper/plan.hpp"
 
 namespace streamkeeper::net {
@@ -31,12 +32,25 @@ struct Leg {
     Transport transport;
     std::optional<RequestPump> request;
     std::optional<Answer> answer;
-    bool reused = false;
+    std::unique_ptr<http::Inflater> inflater;  ///< for an answer that is encoded although identity was asked for
+    std::string inflated;                      ///< what it made of the last run
+    bool reused = false, write_failed = false;
     TimePoint began;
     Outcome outcome;
 
     ~Leg();
     void fail(Phase phase, Cause cause, std::string detail);
+    /// Looks at the answer's Content-Encoding. False: it can't be undone, and `outcome` says so.
+    bool undo_encoding();
+    /// Replaces a run of payload by what it decodes to. False: the data is broken, and `outcome` says so.
+    bool decode(std::string_view& payload, Phase phase);
+};
+
+/// A run of an answer's payload, or its end.
+struct Payload {
+    enum class State { run, done, failed };
+    State state = State::failed;  ///< `failed`: the leg's outcome says why
+    std::string_view bytes;       ///< valid until the next one is asked for
 };
 
 struct Exchange {
@@ -59,6 +73,8 @@ struct Exchange {
     /// Null once the whole body is in `body`.
     Task<std::optional<http::Refusal>> read_whole_body();
     Task<bool> wait_for_budget(Bytes bytes);
+    /// Moves what has come of the body into `body`, without waiting.
+    void take_body(http::BodyDecoder& decoder);
     Task<void> loop_attempts();
     void note(const Leg&, const Action&);
 
@@ -68,6 +84,9 @@ struct Exchange {
     Task<bool> open(Leg& leg, bool fresh_connection, Timeouts timeouts);
     /// Sends the request and reads up to the response head. False: `leg.outcome` says why not.
     Task<bool> send_and_read_head(Leg& leg, Timeouts timeouts);
+    RequestPump::State push_request(Leg& leg, const Timeouts& timeouts);
+    /// The next run of the answer's payload, decoded; waits for it.
+    Task<Payload> next_payload(Leg& leg, Phase phase);
     void settle(Leg&, const Timeouts&);  ///< back into the pool, or closed
     void read_limits(const http::ResponseHead&);
 
@@ -77,18 +96,23 @@ struct Exchange {
     // ---- json_answer.cpp
     /// Collects the whole answer, then shows it; too large for the budget, it is streamed instead.
     Task<void> relay_json(Leg& leg);
+    Task<void> stream_document(Leg& leg, Buffer collected, std::string_view more);
+    void show_document(Leg& leg, std::string_view json);
     /// Collects the body of an error answer, up to a bound, and reads it.
     Task<void> read_error(Leg& leg);
 
     // ---- raw_relay.cpp
     Task<void> pass_through();
     Task<void> relay_raw(Leg& leg, Timeouts timeouts);
+    void end_pass_through(const Leg& leg, const Action& action);
+    void send_payload(std::string_view bytes);  ///< framed as the answer's head said
     Task<void> tunnel(Leg& leg);
     Io forward(Leg& leg, Buffer& to_upstream);
 
     // ---- models_list.cpp
     Task<void> answer_models();
-    Task<void> refresh_models(std::shared_ptr<const Upstream> upstream);
+    /// `needed`: somebody asked for the list itself; else a list that could not be had is not tried for again at once.
+    Task<void> refresh_models(std::shared_ptr<const Upstream> upstream, bool needed);
     Task<void> fetch_models(Leg& leg);
 
     // ---- reply.cpp

@@ -3,7 +3,6 @@
 
 #include "http/byte_scan.hpp"
 #include "net/exchange.hpp"
-#include "streamkeeper/inflate.hpp"
 
 namespace streamkeeper::net {
 
@@ -47,104 +46,59 @@ bool suspicious(std::string_view json, const http::ResponseHead& head) {
 }  // namespace
 
 Task<void> Exchange::relay_json(Leg& leg) {
-    Answer& answer = *leg.answer;
-    const std::string_view coding = answer.head().fields.get("content-encoding");
-    std::unique_ptr<http::Inflater> inflater = http::Inflater::of(coding);
-    if (!coding.empty() && !inflater && !http::equal_ignoring_case(coding, "identity")) {
-        leg.fail(
-            Phase::before_output, Cause::bad_body,
-            "the answer is encoded as '" + std::string(coding.substr(0, 32)) + "' although identity was asked for");
-        co_return;
-    }
+    if (!leg.undo_encoding()) co_return;
     Reservation reserved;
     Buffer collected;
-    std::string inflated;
-    bool streaming = false;
-    session.deadlines.set(Deadline::first_byte, core.reactor.now(), plan.timeouts.first_byte);
     for (;;) {
-        std::string_view payload;
-        const Answer::Read read = answer.next(payload);
-        if (read == Answer::Read::done) break;
-        if (read == Answer::Read::broken || read == Answer::Read::closed) {
-            leg.fail(streaming ? Phase::after_output : Phase::before_output,
-                     read == Answer::Read::broken ? Cause::bad_body : Cause::closed,
-                     read == Answer::Read::broken ? answer.problem()
-                                                  : "the upstream closed the connection in the middle of its answer");
+        const Payload next = co_await next_payload(leg, Phase::before_output);
+        if (next.state == Payload::State::failed) co_return;
+        if (next.state == Payload::State::done) break;
+        bool fits = true;
+        while (fits && collected.size() + next.bytes.size() > reserved.bytes())
+            fits = reserved.grow(core.budget, BudgetKind::bodies, budget_step);
+        if (!fits) {
+            co_await stream_document(leg, std::move(collected), next.bytes);
             co_return;
         }
-        if (read == Answer::Read::again) {
-            if (leg.transport.watch().take_readable()) continue;  // it came during another wait
-            const Wake why = co_await session.wait();
-            leg.transport.watch().take_readable();
-            if (ended_by(why, leg, session, streaming ? Phase::after_output : Phase::before_output)) co_return;
-            continue;
-        }
-        session.deadlines.set(Deadline::first_byte, core.reactor.now(), plan.timeouts.first_byte);
-        if (inflater) {
-            inflated.clear();
-            if (!inflater->feed(payload, inflated)) {
-                leg.fail(Phase::before_output, Cause::bad_body,
-                         "the answer's " + std::string(coding) + " data is broken");
-                co_return;
-            }
-            payload = inflated;
-        }
-        if (!streaming) {
-            while (collected.size() + payload.size() > reserved.bytes() && !streaming)
-                streaming = !reserved.grow(core.budget, BudgetKind::bodies, budget_step);
-            if (streaming) {  // too large to hold: shown as it comes, and not metered
-                out.send(answer_head(leg, open_framing()));
-                record.first_output = Clock::now();
-                const std::string_view held = collected.view();
-                if (chunked_out)
-                    out.send_chunk({}, std::span(&held, 1));
-                else
-                    out.send(held);
-                collected.release();
-            }
-        }
-        if (!streaming) {
-            collected.append(payload);
-            continue;
-        }
-        if (chunked_out)
-            out.send_chunk({}, std::span(&payload, 1));
-        else
-            out.send(payload);
-        if (out.pending()) {
-            answer.keep_unread();
-            const bool taken = co_await flush();
-            if (!taken) {
-                leg.fail(Phase::after_output, Cause::client_gone, "the client left");
-                co_return;
-            }
-        }
+        collected.append(next.bytes);
     }
-    if (streaming) {
-        if (chunked_out) out.send("0\r\n\r\n");
-        co_return;
+    show_document(leg, collected.view());
+}
+
+/// Too large to be held: shown as it comes, and not metered.
+Task<void> Exchange::stream_document(Leg& leg, Buffer collected, std::string_view more) {
+    out.send(answer_head(leg, open_framing()));
+    record.first_output = Clock::now();
+    send_payload(collected.view());
+    collected.release();
+    Payload next{Payload::State::run, more};
+    while (next.state == Payload::State::run) {
+        send_payload(next.bytes);
+        leg.answer->keep_unread();
+        const bool taken = co_await flush();
+        if (!taken) leg.fail(Phase::after_output, Cause::client_gone, "the client left");
+        if (!taken) co_return;
+        next = co_await next_payload(leg, Phase::after_output);
     }
-    const std::string_view json = collected.view();
+    if (next.state == Payload::State::done && chunked_out) out.send("0\r\n\r\n");
+}
+
+void Exchange::show_document(Leg& leg, std::string_view json) {
+    const http::ResponseHead& from = leg.answer->head();
     std::vector<json::Member> members;
     std::optional<json::Mistake> mistake;
-    if (!json.empty() && suspicious(json, answer.head())) mistake = json::scan(json, &members);
-    const bool cut =
-        (inflater && !inflater->finished()) || (mistake && answer.head().body.kind == http::Framing::Kind::until_close);
-    if (cut) {
-        leg.fail(Phase::before_output, Cause::closed, "the upstream closed the connection in the middle of its answer");
-        co_return;
-    }
-    if (mistake && read_vendor_error(answer.head().status, {}, json).html) {
-        leg.fail(Phase::before_output, Cause::not_an_api,
-                 "the upstream answers with a web page (HTML) instead of an API's answer");
-        co_return;
-    }
+    if (!json.empty() && suspicious(json, from)) mistake = json::scan(json, &members);
+    if (mistake && from.body.kind == http::Framing::Kind::until_close)
+        return leg.fail(Phase::before_output, Cause::closed,
+                        "the upstream closed the connection in the middle of its answer");
+    if (mistake && read_vendor_error(from.status, {}, json).html)
+        return leg.fail(Phase::before_output, Cause::not_an_api,
+                        "the upstream answers with a web page (HTML) instead of an API's answer");
     if (!mistake && is_error(json, members)) {
         leg.fail(Phase::before_output, Cause::stream_error, "");
         leg.outcome.vendor_body = mask_secrets(std::string(json), secrets_of(*config));
-        leg.outcome.error =
-            read_vendor_error(answer.head().status, answer.head().fields.get("content-type"), leg.outcome.vendor_body);
-        co_return;
+        leg.outcome.error = read_vendor_error(from.status, from.fields.get("content-type"), leg.outcome.vendor_body);
+        return;
     }
     if (!mistake) meter(json, record.usage);
     record.usage_expected = true;
@@ -155,39 +109,23 @@ Task<void> Exchange::relay_json(Leg& leg) {
 }
 
 Task<void> Exchange::read_error(Leg& leg) {
-    Answer& answer = *leg.answer;
-    std::unique_ptr<http::Inflater> inflater = http::Inflater::of(answer.head().fields.get("content-encoding"));
+    leg.undo_encoding();
     std::string collected;
-    session.deadlines.set(Deadline::first_byte, core.reactor.now(), plan.timeouts.first_byte);
-    for (bool more = true; more;) {
-        std::string_view payload;
-        const Answer::Read read = answer.next(payload);
-        switch (read) {
-            case Answer::Read::ready:
-                if (!inflater)
-                    collected.append(payload.substr(0, largest_error - std::min(largest_error, collected.size())));
-                else if (!inflater->feed(payload, collected) || collected.size() > largest_error)
-                    more = false;
-                if (collected.size() >= largest_error) more = false;
-                continue;
-            case Answer::Read::done:
-            case Answer::Read::broken:
-            case Answer::Read::closed: more = false; continue;  // the status is known; the text is what came of it
-            case Answer::Read::again: break;
-        }
-        if (leg.transport.watch().take_readable()) continue;  // it came during another wait
-        const Wake why = co_await session.wait();
-        leg.transport.watch().take_readable();
-        if (why == Wake::deadline) break;
-        if (ended_by(why, leg, session, Phase::before_output)) co_return;
+    while (collected.size() < largest_error) {
+        const Payload next = co_await next_payload(leg, Phase::before_output);
+        // The status is known; if the text is cut, what came of it serves.
+        if (next.state != Payload::State::run) break;
+        collected.append(next.bytes.substr(0, largest_error - collected.size()));
     }
+    if (leg.outcome.cause == Cause::client_gone || leg.outcome.cause == Cause::shutdown) co_return;
     leg.fail(Phase::before_output, Cause::answered, "");
     // Before anything is cut out of it: half a key at a cut would not be found any more.
     collected = mask_secrets(std::move(collected), secrets_of(*config));
-    leg.outcome.error = read_vendor_error(answer.head().status, answer.head().fields.get("content-type"), collected);
+    const http::ResponseHead& from = leg.answer->head();
+    leg.outcome.error = read_vendor_error(from.status, from.fields.get("content-type"), collected);
     if (leg.outcome.error.html)
         leg.fail(Phase::before_output, Cause::not_an_api,
-                 "the upstream answers with a web page (HTML, status " + std::to_string(answer.head().status) +
+                 "the upstream answers with a web page (HTML, status " + std::to_string(from.status) +
                      ") instead of an API's answer");
     leg.outcome.vendor_body = std::move(collected);
 }

@@ -187,7 +187,7 @@ bool Core::accept_one(Listener& listener) {
         const int on = 1;
         if (listener.address.kind == ListenAddress::Kind::tcp)
             ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        Session::run(std::make_shared<Session>(*this, listener.state, fd));
+        Session::run(std::make_shared<Session>(*this, listener.rules, fd));
         return true;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -197,7 +197,10 @@ bool Core::accept_one(Listener& listener) {
         log(LogLevel::warning, why("accepting connections pauses", errno));
         return false;
     }
-    return errno != EAGAIN && errno != EWOULDBLOCK;
+    if (errno == ECONNABORTED || errno == EINTR || errno == EPROTO) return true;
+    if (errno != EAGAIN && errno != EWOULDBLOCK)
+        log(LogLevel::error, why("can't accept on " + listener.address.text, errno));
+    return false;
 }
 
 bool Core::make_room() {

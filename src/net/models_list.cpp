@@ -1,5 +1,7 @@
 // `/v1/models`: what the upstreams offer, merged (contract, section 3). Lists are fetched on demand and kept for five
 // minutes; an upstream that fails keeps its last one.
+#include <algorithm>
+
 #include "net/exchange.hpp"
 #include "streamkeeper/forwarding.hpp"
 
@@ -8,6 +10,8 @@ namespace streamkeeper::net {
 namespace {
 
 constexpr std::chrono::minutes list_stays_fresh{5};
+/// A list that can't be had delays nobody for long, and not everybody again and again.
+constexpr Duration list_may_take{10'000}, try_again{30'000};
 constexpr std::size_t largest_list = 16u << 20;
 
 /// `data` of an OpenAI-style list, or the array itself; entries without an `id` are passed over (vendors.md: Apertis
@@ -56,13 +60,19 @@ std::string alias_entry(const std::string& alias) {
 
 }  // namespace
 
-Task<void> Exchange::refresh_models(std::shared_ptr<const Upstream> upstream) {
+Task<void> Exchange::refresh_models(std::shared_ptr<const Upstream> upstream, bool needed) {
     const std::shared_ptr<UpstreamState> state = core.state_of(upstream);
-    if (state->models.fetched_at && Clock::now() - *state->models.fetched_at < list_stays_fresh) co_return;
+    const TimePoint now = core.reactor.now();
+    if (state->models.fetched_at && now - *state->models.fetched_at < list_stays_fresh) co_return;
+    const bool tried = state->models.tried_at && now - *state->models.tried_at < try_again;
+    if (tried && (state->models.fetched_at || !needed)) co_return;
+    state->models.tried_at = now;
     for (bool fresh : {false, true}) {
         Leg leg;
         leg.state = state;
         plan.timeouts = timeouts_for(*config, *upstream, {});
+        for (Duration* const limit : {&plan.timeouts.connect, &plan.timeouts.first_byte, &plan.timeouts.total})
+            *limit = std::min(*limit, list_may_take);
         const bool opened = co_await open(leg, fresh, plan.timeouts);
         if (opened) co_await fetch_models(leg);
         const bool stale = leg.outcome.cause == Cause::closed && leg.reused && !leg.outcome.answer_began;
@@ -88,23 +98,13 @@ Task<void> Exchange::fetch_models(Leg& leg) {
     leg.request.emplace(std::move(request), std::vector<std::string_view>());
     const bool answered = co_await send_and_read_head(leg, plan.timeouts);
     if (!answered) co_return;
+    if (!leg.undo_encoding()) co_return;
     std::string text;
     for (;;) {
-        std::string_view payload;
-        const Answer::Read read = leg.answer->next(payload);
-        if (read == Answer::Read::ready && text.size() < largest_list) {
-            text.append(payload);
-            continue;
-        }
-        if (read == Answer::Read::done) break;
-        if (read != Answer::Read::again) {
-            leg.fail(Phase::before_output, Cause::closed, "its answer was cut");
-            co_return;
-        }
-        if (leg.transport.watch().take_readable()) continue;  // it came during another wait
-        const Wake why = co_await session.wait();
-        leg.transport.watch().take_readable();
-        if (ended_by(why, leg, session, Phase::before_output)) co_return;
+        const Payload next = co_await next_payload(leg, Phase::before_output);
+        if (next.state == Payload::State::failed) co_return;
+        if (next.state == Payload::State::done || text.size() > largest_list) break;
+        text.append(next.bytes);
     }
     std::vector<ListedModel> models = read_list(text);
     const int status = leg.answer->head().status;
@@ -119,10 +119,12 @@ Task<void> Exchange::fetch_models(Leg& leg) {
 
 Task<void> Exchange::answer_models() {
     std::size_t known = 0;
+    std::vector<std::shared_ptr<UpstreamState>> states;
     for (const std::shared_ptr<const Upstream>& upstream : config->upstreams) {
-        co_await refresh_models(upstream);
+        co_await refresh_models(upstream, true);
         if (client_gone) co_return;
-        known += core.state_of(upstream)->models.models.size();
+        states.push_back(core.state_of(upstream));
+        known += states.back()->models.models.size();
     }
     if (known == 0) {
         send_refusal({502, "upstream_unreachable", "no upstream gave its model list; the log says why"});
@@ -132,11 +134,12 @@ Task<void> Exchange::answer_models() {
         config->default_upstream.empty() ? config->upstreams.front()->name : config->default_upstream;
     std::string text = R"({"object":"list","data":[)";
     const std::size_t empty = text.size();
-    for (const std::shared_ptr<const Upstream>& upstream : config->upstreams) {
-        const std::string prefix = upstream->name == preferred ? "" : upstream->name + "/";
-        for (const ListedModel& model : core.state_of(upstream)->models.models) {
+    for (const std::shared_ptr<UpstreamState>& state : states) {
+        const std::string& name = state->config().name;
+        const std::string prefix = name == preferred ? "" : name + "/";
+        for (const ListedModel& model : state->models.models) {
             if (text.size() > empty) text += ",";
-            text += entry_as(model, prefix + model.id, upstream->name);
+            text += entry_as(model, prefix + model.id, name);
         }
     }
     for (const auto& [alias, target] : config->aliases) text += (text.size() > empty ? "," : "") + alias_entry(alias);

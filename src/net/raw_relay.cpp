@@ -10,6 +10,8 @@ namespace {
 
 /// Most of an answer of status >= 400 that is masked and forwarded; nothing legitimate is near it.
 constexpr std::size_t largest_error = 4u << 20;
+/// Bytes after which a transfer that never has to wait lets the others go on.
+constexpr std::size_t fair_share = 1u << 20;
 
 }  // namespace
 
@@ -60,23 +62,34 @@ Task<void> Exchange::pass_through() {
             fresh = true;
             continue;
         }
-        if (!body_read) keep_alive = false;
-        if (leg.outcome.cause == Cause::client_gone) {
-            client_gone = true;
-        } else if (action.kind == Action::Kind::fail && committed) {
-            if (leg.outcome.phase == Phase::after_output && leg.outcome.cause != Cause::answered)
-                give_up(action, leg.outcome, nullptr);
-            else
-                record.ending = Ending::error;
-        } else if (action.kind == Action::Kind::fail && leg.outcome.cause == Cause::client_error) {
-            const bool slow =
-                session.passed() == Deadline::client_body || leg.outcome.detail.find("passed") != std::string::npos;
-            send_refusal({slow ? 408 : 400, slow ? "request_timeout" : "bad_request", leg.outcome.detail});
-        } else if (action.kind == Action::Kind::fail) {
-            send_error(action, leg.outcome);
-        }
+        end_pass_through(leg, action);
         co_return;
     }
+}
+
+void Exchange::end_pass_through(const Leg& leg, const Action& action) {
+    const Cause cause = leg.outcome.cause;
+    if (!body_read) keep_alive = false;
+    if (cause == Cause::client_gone) {
+        client_gone = true;
+    } else if (action.kind != Action::Kind::fail) {
+        return;
+    } else if (committed && (leg.outcome.phase != Phase::after_output || cause == Cause::answered)) {
+        record.ending = Ending::error;
+    } else if (committed) {
+        give_up(action, leg.outcome, nullptr);
+    } else if (cause == Cause::client_error || cause == Cause::client_slow) {
+        send_refusal({action.status, action.code, leg.outcome.detail});
+    } else {
+        send_error(action, leg.outcome);
+    }
+}
+
+void Exchange::send_payload(std::string_view bytes) {
+    if (chunked_out)
+        out.send_chunk({}, std::span(&bytes, 1));
+    else
+        out.send(bytes);
 }
 
 Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
@@ -95,7 +108,7 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
         record.first_output = Clock::now();
     }
     leg.outcome.phase = Phase::after_output;
-    for (;;) {
+    for (std::size_t shown = 0;;) {
         std::string_view payload;
         const std::uint64_t sent_before = leg.request->written();
         if (leg.request->state() != RequestPump::State::done)
@@ -103,24 +116,29 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
         leg.request->pump(session, leg.transport);
         record.bytes_in += leg.request->written() - sent_before;
         const Answer::Read read = answer.next(payload);
-        if (read == Answer::Read::ready) {
-            if (masks) {
-                error.append(payload);
-                if (error.size() > largest_error) {
-                    leg.fail(Phase::after_output, Cause::bad_body, "an error answer of more than 4 MiB");
-                    co_return;
-                }
-            } else if (chunked_out) {
-                out.send_chunk({}, std::span(&payload, 1));
-            } else {
-                out.send(payload);
-            }
-            if (!out.pending()) continue;
-            answer.keep_unread();
-            const bool taken = co_await flush();
-            if (taken) continue;
-            leg.fail(Phase::after_output, Cause::client_gone, "the client left");
+        if (read == Answer::Read::ready && masks && error.size() + payload.size() > largest_error) {
+            committed = chunked_out = false;  // nothing of it was sent yet
+            leg.fail(Phase::before_output, Cause::bad_body, "an error answer of more than 4 MiB");
             co_return;
+        }
+        if (read == Answer::Read::ready) {
+            if (masks)
+                error.append(payload);
+            else
+                send_payload(payload);
+            shown += payload.size();
+            if (!out.pending() && shown < fair_share) continue;
+            answer.keep_unread();
+            if (shown >= fair_share) session.wake_later();  // the others' turn; ours comes again
+            bool taken = true;
+            if (out.pending()) taken = co_await flush();
+            if (!taken) leg.fail(Phase::after_output, Cause::client_gone, "the client left");
+            if (!taken) co_return;
+            if (shown < fair_share) continue;
+            shown = 0;
+            const Wake why = co_await session.wait();
+            if (ended_by(why, leg, session, Phase::after_output)) co_return;
+            continue;
         }
         if (read == Answer::Read::done) break;
         if (read != Answer::Read::again) {
@@ -134,7 +152,9 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
         const Wake why = co_await session.wait();
         leg.transport.watch().take_readable();
         leg.transport.watch().take_writable();
-        if (ended_by(why, leg, session, Phase::after_output)) co_return;
+        const bool over = ended_by(why, leg, session, masks ? Phase::before_output : Phase::after_output);
+        if (over && masks) committed = chunked_out = false;
+        if (over) co_return;
     }
     if (masks) {
         // Bytes as they are, but for keys that a vendor echoes; their length stays, and so does Content-Length.
@@ -154,12 +174,11 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
 Io Exchange::forward(Leg& leg, Buffer& to_upstream) {
     to_upstream.append(session.in.view());
     session.in.release();
-    session.read_up_to(to_upstream.size() < (256u << 10) ? 64u << 10 : 0);
-    if (to_upstream.empty()) return {Io::State::ok};
     const std::string_view piece = to_upstream.view();
-    const Io io = leg.transport.write(std::span(&piece, 1));
+    const Io io = piece.empty() ? Io{Io::State::ok} : leg.transport.write(std::span(&piece, 1));
     to_upstream.consume(io.bytes);
     record.bytes_in += io.bytes;
+    session.read_up_to(to_upstream.size() < (256u << 10) ? 64u << 10 : 0);
     return io;
 }
 
@@ -189,7 +208,6 @@ Task<void> Exchange::tunnel(Leg& leg) {
         if (io.state == Io::State::error || read == Answer::Read::closed || out.failed()) break;
         if (!out.pending() && leg.transport.watch().take_readable()) continue;
         const Wake why = co_await session.wait();
-        leg.transport.watch().take_readable();
         leg.transport.watch().take_writable();
         session.client.watch().take_writable();
         out.flush();

@@ -4,6 +4,10 @@
 
 namespace streamkeeper::net {
 
+namespace {
+constexpr std::uint64_t fair_share = 1u << 20;
+}
+
 RequestPump::RequestPump(std::string head, std::vector<std::string_view> body) : head_(std::move(head)) {
     pieces_.reserve(body.size() + 1);
     pieces_.push_back(head_);
@@ -44,6 +48,7 @@ RequestPump::State RequestPump::write(Transport& to, std::vector<std::string_vie
 }
 
 RequestPump::State RequestPump::pump_stream(Session& session, Transport& to) {
+    const std::uint64_t before_turn = written_;
     std::vector<std::string_view> pieces;
     if (!kept_.empty()) {
         Buffer kept = std::move(kept_);
@@ -74,6 +79,9 @@ RequestPump::State RequestPump::pump_stream(Session& session, Transport& to) {
         session.in.consume(before - unread.size());
         if (state != State::done) return state;
         if (decoder_.done()) return State::done;
+        if (written_ - before_turn < fair_share) continue;
+        session.wake_later();  // a transfer that never has to wait lets the others go on
+        return State::starved;
     }
 }
 

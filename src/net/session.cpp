@@ -14,8 +14,8 @@ constexpr Duration linger_for{2000};
 constexpr std::size_t linger_bytes = 8 << 20;
 }  // namespace
 
-Session::Session(Core& the_core, std::shared_ptr<const ListenerState> from, int descriptor)
-    : core(the_core), listener(std::move(from)), client(core.reactor, descriptor), in_limit_(read_ahead) {
+Session::Session(Core& the_core, std::shared_ptr<const ListenerRules> from, int descriptor)
+    : core(the_core), rules(std::move(from)), client(core.reactor, descriptor), in_limit_(read_ahead) {
     client.watch().owner(&wake);
     resumed_at_ = idle_since_ = Clock::now();
 }
@@ -74,6 +74,8 @@ bool Session::fill_from(char* scratch, std::size_t room) {
     switch (io.state) {
         case Io::State::ok:
             if (!draining_client) in.append({scratch, io.bytes});
+            lingered_ += draining_client ? io.bytes : 0;
+            if (lingered_ > linger_bytes) client_ended_ = true;
             if (io.drained) client_ready_ = false;
             return true;
         case Io::State::again: client_ready_ = false; return false;
@@ -129,7 +131,7 @@ Task<bool> Session::next_request() {
             }
             if (http::RequestHead* const request = std::get_if<http::RequestHead>(&head)) {
                 deadlines.clear_all();
-                Exchange exchange(*this, std::move(config), *request);
+                Exchange exchange(*this, core.config, *request);
                 const bool keep = co_await exchange.run();
                 if (!keep && exchange.wants_linger()) co_await linger();
                 co_return keep && !shutdown_ && !core.draining();
@@ -158,7 +160,6 @@ Task<void> Session::linger() {
     client.finish_writing();
     draining_client = true;
     in.release();
-    read_up_to(linger_bytes);
     deadlines.clear_all();
     deadlines.set(Deadline::linger, core.reactor.now(), linger_for);
     for (fill(); !client_ended_;) {

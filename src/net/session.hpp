@@ -18,14 +18,14 @@
 namespace streamkeeper::net {
 
 class Core;
-struct ListenerState;
+struct ListenerRules;
 
 /// Why a wait ended.
 enum class Wake { ready, client_gone, shutdown, deadline };
 
 class Session : public std::enable_shared_from_this<Session> {
 public:
-    Session(Core&, std::shared_ptr<const ListenerState>, int descriptor);
+    Session(Core&, std::shared_ptr<const ListenerRules>, int descriptor);
     ~Session();
 
     /// Serves the connection to its end. The frame keeps the session alive.
@@ -61,7 +61,7 @@ public:
     std::optional<Deadline> passed() const;
 
     Core& core;
-    std::shared_ptr<const ListenerState> listener;
+    std::shared_ptr<const ListenerRules> rules;
     Transport client;
     Event wake;
     Deadlines deadlines;
@@ -75,7 +75,7 @@ private:
     bool fill_from(char* scratch, std::size_t room);
     bool may_read() const { return client_ready_ && !client_ended_ && !direct_ && in.size() < in_limit_; }
 
-    std::size_t in_limit_;
+    std::size_t in_limit_, lingered_ = 0;
     bool direct_ = false, client_ready_ = true, client_ended_ = false, shutdown_ = false, idle_ = true, first_ = true;
     TimePoint idle_since_, resumed_at_;
 };

@@ -172,10 +172,19 @@ Io Transport::tls_write(std::span<const std::string_view> pieces) {
     return tls_result(result);
 }
 
-bool Transport::stale() const {
-    // On TLS, bytes may be a session ticket; SSL takes those with the next answer. Plain bytes are nobody's answer.
-    return watch_.ended() || (watch_.readable() && !tls_);
+bool Transport::stale() {
+    if (watch_.ended()) return true;
+    if (!watch_.take_readable()) return false;
+    // Something came; an edge that was served already, or a session ticket of TLS, leaves nothing to be read.
+    char byte;
+    if (!tls_) return ::recv(watch_.descriptor(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+    ERR_clear_error();
+    std::size_t seen = 0;
+    const int result = SSL_peek_ex(tls_->ssl, &byte, 1, &seen);
+    return result == 1 || SSL_get_error(tls_->ssl, result) != SSL_ERROR_WANT_READ;
 }
+
+bool Transport::has_surplus() const { return tls_ && SSL_has_pending(tls_->ssl); }
 
 void Transport::finish_writing() { ::shutdown(watch_.descriptor(), SHUT_WR); }
 

@@ -45,10 +45,10 @@ public:
     Io read(char* to, std::size_t room);
     /// Writes the pieces in order; `bytes` may be fewer than all, then the state is `again`.
     Io write(std::span<const std::string_view> pieces);
-    /// The peer has closed, or sent bytes nobody asked for, since `rest`: the connection can't be used again.
-    bool stale() const;
-    /// From now on whatever comes is unasked for.
-    void rest() { watch_.take_readable(); }
+    /// The peer has closed, or sent bytes nobody asked for: the connection can't be used again.
+    bool stale();
+    /// Bytes behind the answer lie in TLS's own buffer.
+    bool has_surplus() const;
     void finish_writing();  ///< half-close: the peer reads to the end
     void close();
     /// Closes with RST, so that the peer sees at once that the message was cut.

@@ -8,6 +8,9 @@ namespace streamkeeper::net {
 
 namespace {
 
+/// Connections kept for an upstream; each is a descriptor.
+constexpr std::size_t most_idle = 64;
+
 std::string state_key(const Upstream& upstream) {
     const std::string proxy = upstream.proxy.kind == ProxyChoice::Kind::url   ? upstream.proxy.url.text
                               : upstream.proxy.kind == ProxyChoice::Kind::env ? "env"
@@ -119,19 +122,19 @@ std::optional<Transport> UpstreamState::take_idle(TimePoint now) {
     while (!idle_.empty()) {
         IdleConnection last = std::move(idle_.back());
         idle_.pop_back();
-        if (now - last.since < last.keep && !last.transport.stale()) return std::move(last.transport);
+        if (!last.aged(now) && !last.transport.stale()) return std::move(last.transport);
     }
     return std::nullopt;
 }
 
 void UpstreamState::keep_idle(Transport transport, TimePoint now, Duration keep) {
     transport.watch().owner(nullptr);
-    transport.rest();
+    if (idle_.size() >= most_idle) idle_.erase(idle_.begin());
     idle_.push_back({std::move(transport), now, keep});
 }
 
 void UpstreamState::close_aged(TimePoint now) {
-    std::erase_if(idle_, [now](const IdleConnection& idle) { return now - idle.since >= idle.keep; });
+    std::erase_if(idle_, [now](const IdleConnection& idle) { return idle.aged(now); });
 }
 
 void UpstreamRegistry::adopt(const Config& config) {

@@ -29,6 +29,7 @@ struct IdleConnection {
     Transport transport;
     TimePoint since;
     Duration keep;  ///< closed after this long
+    bool aged(TimePoint now) const { return keep != no_limit && now - since >= keep; }
 };
 
 /// The addresses of one name. Old answers are used when the resolver fails or is slow (last good).
@@ -48,6 +49,7 @@ struct ListedModel {
 struct ModelList {
     std::vector<ListedModel> models;
     std::optional<TimePoint> fetched_at;  ///< of the last good answer
+    std::optional<TimePoint> tried_at;    ///< of the last attempt, however it went or goes
     bool has(std::string_view id) const;
 };
 

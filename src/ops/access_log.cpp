@@ -84,7 +84,10 @@ AccessLog::AccessLog(Log settings) {
     writer_ = std::thread([this] { write_loop(); });
 }
 
-AccessLog::~AccessLog() {
+AccessLog::~AccessLog() { finish(); }
+
+void AccessLog::finish() {
+    if (!writer_.joinable()) return;
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;

@@ -24,6 +24,8 @@ public:
     AccessLog& operator=(const AccessLog&) = delete;
 
     void settings(Log);
+    /// Writes what waits, and ends the writer; later lines are dropped. The destructor does it too.
+    void finish();
     void line(LogLevel, std::string_view message);
     /// `as_json` is `append_json`'s text of the record: it is kept elsewhere too, and made once.
     void request(const Record&, std::string_view as_json);

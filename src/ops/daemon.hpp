@@ -27,6 +27,8 @@ public:
     /// SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reloads.
     void handle_signals();
     void run() { server_.run(); }
+    /// The log's last lines are out; the process may end without more ado.
+    void finish_log() { log_.finish(); }
     Server& server() { return server_; }
 
 private:

@@ -26,6 +26,7 @@ Refused final_status(const Outcome& outcome) {
         case Cause::stream_error: return {outcome.error.eff_status >= 400 ? outcome.error.eff_status : 502, {}};
         case Cause::client_gone: return {499, "client_closed"};
         case Cause::client_error: return {400, "bad_request"};
+        case Cause::client_slow: return {408, "request_timeout"};
         case Cause::shutdown: return {503, "shutting_down"};
     }
     return {502, "upstream_closed"};
@@ -86,7 +87,8 @@ std::string_view reason_of(const Outcome& outcome) {
         case Cause::timeout: return outcome.phase == Phase::after_output ? "stream_interrupted" : "timeout";
         case Cause::not_an_api: return "not_an_api";
         case Cause::client_gone: return "client_closed";
-        case Cause::client_error: return "bad_request";
+        case Cause::client_error:
+        case Cause::client_slow: return "bad_request";
         case Cause::shutdown: return "shutdown";
         case Cause::answered:
         case Cause::stream_error: break;
@@ -110,6 +112,7 @@ std::string_view error_class(const Outcome& outcome) {
     switch (outcome.cause) {
         case Cause::client_gone:
         case Cause::client_error:
+        case Cause::client_slow:
         case Cause::shutdown: return "";
         case Cause::timeout: return "timeout";
         case Cause::answered:
