@@ -129,13 +129,13 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
             shown += payload.size();
             if (!out.pending() && shown < fair_share) continue;
             answer.keep_unread();
-            if (shown >= fair_share) session.wake_later();  // the others' turn; ours comes again
             bool taken = true;
             if (out.pending()) taken = co_await flush();
             if (!taken) leg.fail(Phase::after_output, Cause::client_gone, "the client left");
             if (!taken) co_return;
             if (shown < fair_share) continue;
             shown = 0;
+            session.wake_later();  // the others' turn; ours comes again
             const Wake why = co_await session.wait();
             if (ended_by(why, leg, session, Phase::after_output)) co_return;
             continue;
