@@ -71,7 +71,9 @@ bool probe(std::string_view path) { return path == "/healthz" || path == "/ready
 Refusal not_found(std::string message) { return {404, "not_found", std::move(message)}; }
 
 std::optional<Refusal> judge_host(const std::string& host, const RequestHead& head, const AdmissionRules& rules) {
-    const bool fine = contains(rules.hosts, host) && contains(rules.hosts, host_of(head.fields.get("host")));
+    const std::string_view field = head.fields.get("host");  // differs only from an absolute-form target
+    const bool same = field.data() == head.authority.data();
+    const bool fine = contains(rules.hosts, host) && (same || contains(rules.hosts, host_of(field)));
     if (fine) return std::nullopt;
     return Refusal{
         421, "host_not_allowed",
@@ -153,8 +155,9 @@ std::variant<Admitted, Refusal> admit_own(const RequestHead& head, Admitted admi
 
 /// Multipart and binary bodies are passed through even on a policy path; everything else there is meant as JSON.
 bool json_body(const Fields& fields) {
-    const std::string type = lower(fields.get("content-type"));
-    return !type.starts_with("multipart/") && !type.starts_with("application/octet-stream");
+    const std::string_view type = fields.get("content-type");
+    const auto is = [type](std::string_view kind) { return equal_ignoring_case(type.substr(0, kind.size()), kind); };
+    return !is("multipart/") && !is("application/octet-stream");
 }
 
 std::variant<Admitted, Refusal> admit_proxied(const RequestHead& head, Admitted admitted) {

@@ -128,8 +128,12 @@ void append_client_fields(std::string& out, const ResponseHead& from, bool same_
 }
 
 void append_status_line(std::string& out, int status, std::string_view reason) {
-    out.append("HTTP/1.1 ").append(std::to_string(status)).append(" ");
-    out.append(reason.empty() ? reason_phrase(status) : reason).append("\r\n");
+    const char digits[] = {static_cast<char>('0' + status / 100), static_cast<char>('0' + status / 10 % 10),
+                           static_cast<char>('0' + status % 10), ' '};
+    out.append("HTTP/1.1 ", 9)
+        .append(digits, 4)
+        .append(reason.empty() ? reason_phrase(status) : reason)
+        .append("\r\n", 2);
 }
 
 std::string_view reason_phrase(int status) {

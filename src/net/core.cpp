@@ -39,6 +39,7 @@ Core::Core(std::shared_ptr<const Config> first, ServerHooks the_hooks)
       descriptor_limit_(raise_descriptor_limit()),
       id_seed_(std::random_device{}() | static_cast<std::uint64_t>(std::random_device{}()) << 32) {
     config = std::move(first);
+    mallopt(M_ARENA_MAX, 1);              // the log's writer and the resolver hardly allocate
     mallopt(M_MMAP_THRESHOLD, 4 << 20);   // bodies of some 100 KiB come again and again: no fresh pages for each
     mallopt(M_TRIM_THRESHOLD, 64 << 20);  // trim_when_quiet does it
 }

@@ -7,10 +7,16 @@
 
 namespace streamkeeper::net {
 
+using namespace std::string_view_literals;
+
 namespace {
 
 void append_milliseconds(std::string& out, std::string_view name, Clock::duration time) {
     const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+    if (micros == 0) {  // most connections are pooled
+        out.append(name).append(";dur=0.000"sv);
+        return;
+    }
     char text[32];
     char* const end = std::to_chars(text, text + 24, micros / 1000).ptr;
     const auto rest = static_cast<int>(micros % 1000);
@@ -20,7 +26,7 @@ void append_milliseconds(std::string& out, std::string_view name, Clock::duratio
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-    if (!value.empty()) out.append(name).append(": ").append(value).append("\r\n");
+    if (!value.empty()) out.append(name).append(": "sv).append(value).append("\r\n"sv);
 }
 
 /// Header values are ASCII without control bytes; a model's name may be anything.
@@ -39,7 +45,7 @@ void append_connection(std::string& out, const Exchange& exchange) {
         const auto seconds =
             std::chrono::duration_cast<std::chrono::seconds>(exchange.config->timeouts.client_keepalive).count();
         if (exchange.config->timeouts.client_keepalive != no_limit)
-            out.append("Keep-Alive: timeout=")
+            out.append("Keep-Alive: timeout="sv)
                 .append(std::to_string(std::max<long>(1, seconds * 2 / 3)))
                 .append("\r\n");
     }
@@ -53,21 +59,20 @@ void append_cors(std::string& out, std::string_view origin) {
 
 void append_own_fields(std::string& out, const Exchange& exchange, bool timing) {
     const Record& record = exchange.record;
-    append_field(out, "x-streamkeeper-request-id", record.id);
-    append_field(out, "x-streamkeeper-upstream", record.upstream);
-    append_field(out, "x-streamkeeper-model", header_safe(record.model));
+    append_field(out, "x-streamkeeper-request-id"sv, record.id);
+    append_field(out, "x-streamkeeper-upstream"sv, record.upstream);
+    append_field(out, "x-streamkeeper-model"sv, header_safe(record.model));
     if (record.proxied && !record.upstream.empty())
-        append_field(out, "x-streamkeeper-attempts",
+        append_field(out, "x-streamkeeper-attempts"sv,
                      std::to_string(std::max<std::size_t>(1, record.attempts.size() + (timing ? 1 : 0))));
-    append_field(out, "x-streamkeeper-key", record.key);
+    append_field(out, "x-streamkeeper-key"sv, record.key);
     if (!timing) return;
-    out.append("Server-Timing: ");
-    append_milliseconds(out, "queue", {});
-    append_milliseconds(out, ", connect", record.connect);
-    append_milliseconds(out, ", tls", record.tls);
-    append_milliseconds(out, ", upstream", record.upstream_wait);
-    append_milliseconds(out, ", streamkeeper", exchange.session.own - exchange.own_before);
-    out.append("\r\n");
+    out.append("Server-Timing: queue;dur=0.000"sv);  // there is no queue yet
+    append_milliseconds(out, ", connect"sv, record.connect);
+    append_milliseconds(out, ", tls"sv, record.tls);
+    append_milliseconds(out, ", upstream"sv, record.upstream_wait);
+    append_milliseconds(out, ", streamkeeper"sv, exchange.session.own - exchange.own_before);
+    out.append("\r\n"sv);
 }
 
 /// What a policy path's answer was encoded with was undone here, so its head must not say otherwise.
@@ -132,9 +137,9 @@ void Exchange::refuse_unread(Session& session, const http::Refusal& refusal) {
     const std::string text = render_error(Endpoint::other, error);
     std::string out;
     http::append_status_line(out, refusal.status);
-    append_field(out, "Content-Type", "application/json");
-    append_field(out, "Content-Length", std::to_string(text.size()));
-    append_field(out, "x-streamkeeper-request-id", error.request_id);
+    append_field(out, "Content-Type"sv, "application/json");
+    append_field(out, "Content-Length"sv, std::to_string(text.size()));
+    append_field(out, "x-streamkeeper-request-id"sv, error.request_id);
     out.append("Connection: close\r\n\r\n").append(text);
     ClientWriter(session.client).send(out);
     Record record;
@@ -151,8 +156,8 @@ void Exchange::send_page(int status, std::string_view content_type, std::string_
                          std::string_view more_fields) {
     std::string bytes;
     http::append_status_line(bytes, status);
-    append_field(bytes, "Content-Type", content_type);
-    if (status != 204) append_field(bytes, "Content-Length", std::to_string(text.size()));
+    append_field(bytes, "Content-Type"sv, content_type);
+    if (status != 204) append_field(bytes, "Content-Length"sv, std::to_string(text.size()));
     append_own_fields(bytes, *this, false);
     append_cors(bytes, asked.origin);
     append_connection(bytes, *this);
@@ -217,17 +222,17 @@ std::string Exchange::answer_head(const Leg& leg, const http::Framing& framing) 
     http::append_status_line(bytes, from.status, from.reason);
     const bool bodyless = head.method == "HEAD" || from.status == 204 || from.status == 304;
     http::append_client_fields(bytes, from, bodyless && from.status != 204);
-    if (asked.policy) drop_encoding(bytes);
+    if (asked.policy && from.fields.has("content-encoding")) drop_encoding(bytes);
     chunked_out = framing.kind == http::Framing::Kind::chunked;
     if (framing.kind == http::Framing::Kind::until_close) keep_alive = false;
     if (chunked_out)
-        bytes.append("Transfer-Encoding: chunked\r\n");
+        bytes.append("Transfer-Encoding: chunked\r\n"sv);
     else if (!bodyless && framing.kind != http::Framing::Kind::until_close)
-        append_field(bytes, "Content-Length", std::to_string(framing.length));
+        append_field(bytes, "Content-Length"sv, std::to_string(framing.length));
     append_own_fields(bytes, *this, true);
     append_cors(bytes, asked.origin);
     append_connection(bytes, *this);
-    bytes.append("\r\n");
+    bytes.append("\r\n"sv);
     committed = true;
     record.status = from.status;
     return bytes;

@@ -18,8 +18,8 @@ namespace streamkeeper {
 
 namespace {
 
-constexpr std::size_t most_waiting = 1u << 20, keep_capacity = 64u << 10;
-constexpr std::chrono::milliseconds gather{20};  ///< lines that come meanwhile go in one write
+constexpr std::size_t most_waiting = 1u << 20, keep_capacity = 16u << 10;
+constexpr std::chrono::milliseconds gather{50};  ///< lines that come meanwhile go in one write
 constexpr int stalled_for_ms = 1000;  ///< how long the end of the process waits for a journal that takes nothing
 constexpr int look_around_ms = 100;
 
@@ -182,10 +182,10 @@ void AccessLog::write_loop() {
             }
             writing += waiting_;
             waiting_.clear();
-            if (waiting_.capacity() > keep_capacity) waiting_ = {};
+            if (waiting_.capacity() > keep_capacity) std::string().swap(waiting_);  // `= {}` would keep it
         }
         const std::string_view lost = write_some(writing);
-        if (lost.empty() && writing.capacity() > keep_capacity) writing = {};
+        if (lost.empty() && writing.capacity() > keep_capacity) std::string().swap(writing);
         if (lost.empty()) continue;
         const auto lines = static_cast<std::uint64_t>(std::count(lost.begin(), lost.end(), '\n'));
         const bool notice_lost = said > 0 && lost.size() == writing.size();

@@ -30,12 +30,13 @@ public:
 
 private:
     void grow(std::size_t more) {
-        const std::size_t wanted = 2 * capacity_ > size_ + more ? 2 * capacity_ : size_ + more + 512;
+        const std::size_t wanted = size_ + more + (size_ < step ? step : size_ / 2);
         std::unique_ptr<char[]> larger(new char[wanted]);
         if (size_ > 0) std::memcpy(larger.get(), bytes_.get(), size_);
         bytes_ = std::move(larger);
         capacity_ = wanted;
     }
+    static constexpr std::size_t step = 256;  ///< a hundred of these are kept: they shall not be half empty
     std::unique_ptr<char[]> bytes_;
     std::size_t size_ = 0, capacity_ = 0;
 };
