@@ -49,7 +49,14 @@ bool key_is(std::string_view text, const Member&, std::string_view name);
 /// `key` and `value` are raw text, quotes included.
 struct MemberCursor {
     std::string_view rest, key, value;
-    bool is(std::string_view name) const;  ///< compares `key`, escapes resolved
+    /// Compares `key`, escapes resolved. An escape makes a key longer than its name, so most answers are the lengths'.
+    bool is(std::string_view name) const {
+        if (key.size() < name.size() + 2) return false;
+        return key.size() == name.size() + 2 ? key.substr(1, name.size()) == name : is_escaped(name);
+    }
+
+private:
+    bool is_escaped(std::string_view name) const;
 };
 /// Moves to the next member; false behind the last one.
 bool next_member(MemberCursor&);

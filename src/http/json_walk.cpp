@@ -159,7 +159,7 @@ bool next_member(MemberCursor& at) {
     return true;
 }
 
-bool MemberCursor::is(std::string_view name) const { return same_key(key, name); }
+bool MemberCursor::is_escaped(std::string_view name) const { return same_key(key, name); }
 
 std::string_view find(std::string_view value, std::string_view name) {
     const char* end = value.data() + value.size();
