@@ -52,6 +52,9 @@ struct Plan {
     Timeouts timeouts;
 };
 
+/// The upstream of requests that name none: `default_upstream`, or the only one there is.
+std::string_view default_name(const Config&);
+
 /// Whether the default upstream's model list has this full id. Unknown lists lack it.
 using InDefaultList = std::function<bool(std::string_view id)>;
 

@@ -15,8 +15,6 @@ namespace {
 constexpr std::size_t most_pieces = 60;
 /// Held without asking the budget; the role and what else comes before the first text is far less.
 constexpr std::size_t free_hold = 64u << 10;
-/// Bytes after which a stream that never has to wait lets the others go on.
-constexpr std::size_t fair_share = 1u << 20;
 /// After the terminal event the last chunk is all that can come; the client does not wait long for it.
 constexpr Duration wait_for_the_end{2000};
 

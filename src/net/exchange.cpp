@@ -248,9 +248,7 @@ Task<void> Exchange::answer_policy() {
         co_return;
     }
     record.model_asked = facts.model;
-    const std::string& preferred =
-        config->default_upstream.empty() ? config->upstreams.front()->name : config->default_upstream;
-    const std::shared_ptr<const Upstream> fallback = config->upstream_ptr(preferred);
+    const std::shared_ptr<const Upstream> fallback = config->upstream_ptr(default_name(*config));
     if (needs_default_list(*config, asked.upstream, facts.model)) co_await refresh_models(fallback, false);
     if (client_gone) co_return;
     const auto in_list = [this, &fallback](std::string_view id) { return core.state_of(fallback)->models.has(id); };

@@ -130,8 +130,7 @@ Task<void> Exchange::answer_models() {
         send_refusal({502, "upstream_unreachable", "no upstream gave its model list; the log says why"});
         co_return;
     }
-    const std::string& preferred =
-        config->default_upstream.empty() ? config->upstreams.front()->name : config->default_upstream;
+    const std::string_view preferred = default_name(*config);
     std::string text = R"({"object":"list","data":[)";
     const std::size_t empty = text.size();
     for (const std::shared_ptr<UpstreamState>& state : states) {

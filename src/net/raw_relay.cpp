@@ -10,8 +10,6 @@ namespace {
 
 /// Most of an answer of status >= 400 that is masked and forwarded; nothing legitimate is near it.
 constexpr std::size_t largest_error = 4u << 20;
-/// Bytes after which a transfer that never has to wait lets the others go on.
-constexpr std::size_t fair_share = 1u << 20;
 
 }  // namespace
 

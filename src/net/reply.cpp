@@ -103,6 +103,17 @@ std::string message_of(const Exchange& exchange, const Action& action, const Out
     return who + ": " + std::to_string(action.status) + " " + std::string(http::reason_phrase(action.status));
 }
 
+/// What every error made of an outcome says, before and after the commit.
+ApiError error_of(const Exchange& exchange, const Action& action, const Outcome& outcome) {
+    ApiError error;
+    error.status = action.status;
+    error.type = outcome.error.type.empty() ? std::string(error_type(action.status)) : outcome.error.type;
+    error.code = action.code.empty() ? outcome.error.code : std::string(action.code);
+    error.message = message_of(exchange, action, outcome);
+    error.reason = action.reason;
+    return error;
+}
+
 std::string hint_of(const Outcome& outcome) {
     switch (outcome.cause) {
         case Cause::not_an_api:
@@ -179,13 +190,8 @@ void Exchange::send_refusal(const http::Refusal& refusal) {
 }
 
 void Exchange::send_error(const Action& action, const Outcome& outcome) {
-    ApiError error;
-    error.status = action.status;
-    error.type = outcome.error.type.empty() ? std::string(error_type(action.status)) : outcome.error.type;
-    error.code = action.code.empty() ? outcome.error.code : std::string(action.code);
+    ApiError error = error_of(*this, action, outcome);
     if (!outcome.error.param.empty()) error.param = outcome.error.param;
-    error.message = message_of(*this, action, outcome);
-    error.reason = action.reason;
     error.hint = hint_of(outcome);
     error.vendor_body = outcome.vendor_body;
     for (const AttemptRecord& attempt : record.attempts)
@@ -243,21 +249,11 @@ void Exchange::give_up(const Action& action, const Outcome& outcome, const Diale
     const bool terminal = action.status >= 400 && action.status < 500 && action.status != 408 && action.status != 409 &&
                           action.status != 429;
     if (dialect && (terminal || !chunked_out)) {
-        ApiError error;
-        error.status = action.status;
-        error.type = outcome.error.type.empty() ? std::string(error_type(action.status)) : outcome.error.type;
-        error.code = record.code;
-        error.message = message_of(*this, action, outcome);
+        ApiError error = error_of(*this, action, outcome);
         error.request_id = record.id;
-        error.reason = action.reason;
         const std::string event = dialect->error_event(render_error(asked.endpoint, error, secrets_of(*config)));
-        const std::string_view piece = event;
-        if (chunked_out) {
-            out.send_chunk({}, std::span(&piece, 1));
-            out.send("0\r\n\r\n");
-        } else {
-            out.send(event);
-        }
+        send_payload(event);
+        if (chunked_out) out.send("0\r\n\r\n");
         record.ending = Ending::error;
         return;
     }

@@ -4,10 +4,6 @@
 
 namespace streamkeeper::net {
 
-namespace {
-constexpr std::uint64_t fair_share = 1u << 20;
-}
-
 RequestPump::RequestPump(std::string head, std::vector<std::string_view> body) : head_(std::move(head)) {
     pieces_.reserve(body.size() + 1);
     pieces_.push_back(head_);

@@ -20,6 +20,9 @@ namespace streamkeeper::net {
 class Core;
 struct ListenerRules;
 
+/// Bytes after which a transfer that never has to wait lets the other sessions go on.
+inline constexpr std::size_t fair_share = 1u << 20;
+
 /// Why a wait ended.
 enum class Wake { ready, client_gone, shutdown, deadline };
 

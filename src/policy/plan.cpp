@@ -36,11 +36,6 @@ std::string resolve_alias(const Config& config, std::string_view model) {
     return name;
 }
 
-std::string_view default_name(const Config& config) {
-    return config.default_upstream.empty() ? std::string_view(config.upstreams.front()->name)
-                                           : std::string_view(config.default_upstream);
-}
-
 /// Asks for usage; the client's other stream options stay byte for byte.
 Splice usage_splice(std::string_view body, const BodyFacts& facts) {
     constexpr std::string_view asked = R"({"include_usage":true})";
@@ -61,6 +56,11 @@ Splice usage_splice(std::string_view body, const BodyFacts& facts) {
 }
 
 }  // namespace
+
+std::string_view default_name(const Config& config) {
+    return config.default_upstream.empty() ? std::string_view(config.upstreams.front()->name)
+                                           : std::string_view(config.default_upstream);
+}
 
 std::variant<BodyFacts, http::Refusal> read_body(std::string_view body) {
     std::vector<json::Member> members;

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import unittest
 
 BINARY = os.environ.get("STREAMKEEPER", "")
 KEY = "sk-mock-0123456789"
@@ -465,3 +466,29 @@ def answering(*answers):
             index = min(len(origin.seen), len(answers)) - 1
             answers[index](peer)
     return script
+
+
+# ---- test cases
+
+class Case(unittest.TestCase):
+    """A test whose servers and connections end with it."""
+
+    def origin(self, script, **options):
+        origin = Origin(script, **options)
+        self.addCleanup(origin.stop)
+        return origin
+
+    def daemon(self, *urls, env=None, files=None, **options):
+        daemon = Daemon(config_for(*urls, **options), env=env, files=files)
+        self.addCleanup(daemon.stop)
+        return daemon
+
+    def behind(self, script, **options):
+        """A daemon in front of an origin that runs this script."""
+        origin = self.origin(script)
+        return self.daemon(origin.base_url, **options), origin
+
+    def connect(self, daemon):
+        connection = Connection(daemon.address)
+        self.addCleanup(connection.close)
+        return connection

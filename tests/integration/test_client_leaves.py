@@ -3,24 +3,15 @@ import socket
 import threading
 import unittest
 
+import harness
 from harness import PATIENCE, Connection, Daemon, Origin, answering, chat, config_for, delta, http, metric, request_bytes, wait_for
 
 AT_ONCE = 8.0  # seconds: generous for a loaded machine, far from every timeout that would end the connection too
 DONE = "data: [DONE]\n\n"
 
 
-class Leaving(unittest.TestCase):
+class Leaving(harness.Case):
     """Each way of leaving (an orderly close, a reset) at each moment."""
-
-    def origin(self, script, **options):
-        origin = Origin(script, **options)
-        self.addCleanup(origin.stop)
-        return origin
-
-    def daemon(self, *urls, **options):
-        daemon = Daemon(config_for(*urls, **options))
-        self.addCleanup(daemon.stop)
-        return daemon
 
     def watching(self, begin):
         """An origin that runs `begin(peer)`, then waits for the end of its connection: (origin, begun, ended)."""

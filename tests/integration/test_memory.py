@@ -3,6 +3,7 @@ import json
 import threading
 import unittest
 
+import harness
 from harness import (PATIENCE, Connection, Daemon, Mock, Origin, answering, chat, config_for, delta, http, metric, request_bytes,
                      resident_bytes, wait_for)
 
@@ -20,26 +21,7 @@ def proportional_bytes(pid):
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
 
 
-class Case(unittest.TestCase):
-    def origin(self, script, **options):
-        origin = Origin(script, **options)
-        self.addCleanup(origin.stop)
-        return origin
-
-    def daemon(self, *urls, **options):
-        daemon = Daemon(config_for(*urls, **options))
-        self.addCleanup(daemon.stop)
-        return daemon
-
-    def behind(self, script, **options):
-        origin = self.origin(script)
-        return self.daemon(origin.base_url, **options), origin
-
-    def connect(self, daemon):
-        connection = Connection(daemon.address)
-        self.addCleanup(connection.close)
-        return connection
-
+class Case(harness.Case):
     def post(self, daemon, body):
         return http(daemon.address, "POST", "/v1/chat/completions", (), body)
 

@@ -6,6 +6,7 @@ import socket
 import threading
 import unittest
 
+import harness
 from harness import (KEY, PATIENCE, Connection, Daemon, Mock, Origin, answering, chat, config_for, http, metric, request_bytes,
                      resident_bytes, wait_for)
 
@@ -23,26 +24,7 @@ def multipart(content, boundary="XbX"):
 FORM = [("Content-Type", "multipart/form-data; boundary=XbX")]
 
 
-class Case(unittest.TestCase):
-    def origin(self, script, **options):
-        origin = Origin(script, **options)
-        self.addCleanup(origin.stop)
-        return origin
-
-    def daemon(self, *urls, **options):
-        daemon = Daemon(config_for(*urls, **options))
-        self.addCleanup(daemon.stop)
-        return daemon
-
-    def behind(self, script, **options):
-        origin = self.origin(script)
-        return self.daemon(origin.base_url, **options), origin
-
-    def connect(self, daemon):
-        connection = Connection(daemon.address)
-        self.addCleanup(connection.close)
-        return connection
-
+class Case(harness.Case):
     def released(self):
         """An event that is set when the test ends, for origins that wait until then."""
         event = threading.Event()

@@ -5,6 +5,7 @@ import threading
 import time
 import unittest
 
+import harness
 from harness import (PATIENCE, Connection, Daemon, Mock, Origin, answering, chat, config_for, delta, http, metric, request_bytes,
                      resident_bytes, wait_for)
 
@@ -15,27 +16,7 @@ USAGE = 'data: {"id":"c1","object":"chat.completion.chunk","choices":[],"usage":
 REFUSAL = b'{"error":{"message":"Unrecognized request argument supplied: stream_options","type":"invalid_request_error","param":null,"code":null}}'
 
 
-class Case(unittest.TestCase):
-    def origin(self, script, **options):
-        origin = Origin(script, **options)
-        self.addCleanup(origin.stop)
-        return origin
-
-    def daemon(self, *urls, **options):
-        daemon = Daemon(config_for(*urls, **options))
-        self.addCleanup(daemon.stop)
-        return daemon
-
-    def behind(self, script, **options):
-        """A daemon in front of an origin that runs this script."""
-        origin = self.origin(script)
-        return self.daemon(origin.base_url, **options), origin
-
-    def connect(self, daemon):
-        connection = Connection(daemon.address)
-        self.addCleanup(connection.close)
-        return connection
-
+class Case(harness.Case):
     def post(self, daemon, body, path="/v1/chat/completions", headers=()):
         return http(daemon.address, "POST", path, headers, body)
 

@@ -12,6 +12,7 @@ import time
 import unittest
 import warnings
 
+import harness
 from harness import (PATIENCE, Connection, Daemon, Mock, Origin, answering, chat, config_for, delta, http, metric, request_bytes,
                      wait_for)
 
@@ -20,26 +21,7 @@ DONE = "data: [DONE]\n\n"
 SOON = 12.0  # seconds: more than any short timeout below can take on a loaded machine, less than any default
 
 
-class Case(unittest.TestCase):
-    def origin(self, script, **options):
-        origin = Origin(script, **options)
-        self.addCleanup(origin.stop)
-        return origin
-
-    def daemon(self, *urls, env=None, files=None, **options):
-        daemon = Daemon(config_for(*urls, **options), env=env, files=files)
-        self.addCleanup(daemon.stop)
-        return daemon
-
-    def behind(self, script, **options):
-        origin = self.origin(script)
-        return self.daemon(origin.base_url, **options), origin
-
-    def connect(self, daemon):
-        connection = Connection(daemon.address)
-        self.addCleanup(connection.close)
-        return connection
-
+class Case(harness.Case):
     def post(self, daemon, body=None, headers=()):
         return http(daemon.address, "POST", "/v1/chat/completions", headers, chat() if body is None else body)
 
