@@ -13,9 +13,9 @@ int main(int argc, char** argv) {
         "streamkeeper"};
     app.set_version_flag("--version", "streamkeeper " STREAMKEEPER_VERSION);
     app.require_subcommand(1);
-    std::string config, listen, key, record, certificate, certificate_key, key_name;
+    std::string config, listen, key, record, certificate, certificate_key, key_name, response, now;
     QuickStart quick;
-    bool schema = false, reference = false, stay = false;
+    bool schema = false, reference = false, stay = false, as_json = false;
 
     CLI::App* const serve = app.add_subcommand("serve", "the daemon, in the foreground");
     CLI::Option* const file = serve->add_option("--config", config, "configuration file (YAML)");
@@ -49,6 +49,12 @@ int main(int argc, char** argv) {
     mock->add_option("--certificate", certificate, "PEM file: serve TLS");
     mock->add_option("--certificate-key", certificate_key, "PEM file with its private key");
 
+    CLI::App* const explain = app.add_subcommand(
+        "explain", "read one raw HTTP response and say what streamkeeper would do about it, and why");
+    explain->add_flag("--json", as_json, "print one line: class, reason, wait_s, hint");
+    explain->add_option("--now", now, "seconds since 1970 to take for the present, for waits until a moment");
+    explain->add_option("FILE", response, "the response as `curl -i` prints it; '-' or none: standard input");
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -61,5 +67,6 @@ int main(int argc, char** argv) {
     if (*check) return run_check(config, schema, reference);
     if (*set) return run_key_set(key_name, config);
     if (*demo) return run_demo(stay);
+    if (*explain) return run_explain(response, as_json, now);
     return run_mock(listen, key, record, certificate, certificate_key);
 }

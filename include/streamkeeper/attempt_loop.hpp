@@ -1,91 +1,131 @@
-/// The attempt loop: how one try at a target ended, and what to do now. Pure: `on(outcome)` returns an action, and the
-/// network only obeys.
+/// The attempt loop: which target to try now, what to do when a try has ended, when to wait and when to give up
+/// (contract, section 2 "Retry" and section 4). Pure: time and chance are handed in; the network only obeys.
+///
+///     start ─► send ─► on(outcome) ─► send | pause ─► go_on | queue ─► granted | refresh_models ─► models_known
+///                                     └► finish | fail
 #pragma once
 
-#include <cstddef>
+#include <functional>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "streamkeeper/vendor_error.hpp"
+#include "streamkeeper/judge.hpp"
+#include "streamkeeper/plan.hpp"
+#include "streamkeeper/traffic.hpp"
 
 namespace streamkeeper {
 
-/// How far an attempt had come when it ended.
-enum class Phase {
-    connecting,     ///< nothing was sent
-    sending,        ///< some of the request was sent, nothing of the answer came
-    awaiting_head,  ///< all was sent, no complete response head
-    before_output,  ///< a head came, the client has seen nothing of the answer
-    after_output,   ///< the client has seen output
-};
-
-/// What ended it.
-enum class Cause {
-    answered,  ///< the whole answer came; `status` says what it was
-    dns,
-    connect,
-    tls,
-    certificate,
-    proxy,
-    closed,        ///< the upstream closed or reset the connection too early
-    bad_head,      ///< a response head that breaks the rules, or is too large
-    bad_body,      ///< framing, encoding or an event that breaks the rules, or an end without a finish
-    timeout,       ///< `detail` names which
-    not_an_api,    ///< HTML or a redirect
-    stream_error,  ///< the upstream reported an error inside a 200
-    client_gone,
-    client_error,  ///< the client's own body was broken
-    client_slow,   ///< the client's own body stopped
-    shutdown,
-};
-
-/// How an attempt ended, in the words that retrying needs.
-struct Outcome {
-    Phase phase = Phase::connecting;
-    Cause cause = Cause::answered;
-    int status = 0;                  ///< of the response head; 0 if none came
-    VendorError error;               ///< of an answer that is an error
-    std::string vendor_body;         ///< the same, as it came, for the calling client only
-    std::optional<int> retry_after;  ///< whole seconds the vendor asked to wait, between 1 and 60
-    std::string detail;              ///< for people: what the operating system, TLS or the parser said
-    bool connection_was_reused = false;
-    bool answer_began = false;  ///< at least one byte of the response had arrived
-    bool usage_was_injected = false;
-    /// May the same request be sent again without anybody noticing?
-    bool retryable() const {
-        return phase != Phase::after_output && cause != Cause::client_gone && cause != Cause::shutdown;
-    }
-};
-
-/// What to do now. The reason is a label for metrics and the log (errors.md, "reason").
+/// What to do now.
 struct Action {
     enum class Kind {
-        finish,      ///< record; nothing is left to do
-        send_again,  ///< at once, to the same target
-        fail,        ///< tell the client: with `status` and `code` if nothing was shown, else as after a commit
+        finish,          ///< record; nothing is left to do
+        send,            ///< one attempt at `target`; the loop's `pass` is its permission
+        pause,           ///< wait until `until`, then `go_on`
+        queue,           ///< wait at the gates of `lanes()`, then `granted`
+        refresh_models,  ///< fetch `target`'s model list unless it is new, then `models_known`
+        fail,            ///< tell the client: with `status` and `code` if nothing was shown, else as after a commit
     };
     Kind kind = Kind::finish;
-    bool fresh_connection = false;
-    bool without_usage = false;
-    int status = 0;
-    std::string_view code, reason;
+    std::size_t target = 0;
+    bool fresh_connection = false;   ///< of `send`: the pooled one was stale
+    bool without_usage = false;      ///< of `send`: this upstream has refused the option that we added
+    TimePoint until{};               ///< of `pause`
+    int status = 0;                  ///< of `fail`
+    std::string_view code;           ///< of `fail`; empty: the vendor's
+    std::string_view reason;         ///< a label: why the attempt failed, or why none was made
+    std::optional<int> retry_after;  ///< of `fail` with 429 or 503: whole seconds, 1 to 60
+    std::string message;             ///< of `fail` without an outcome to show
+    std::string hint;                ///< of `fail`: what the user can do
+};
+
+/// What one request may do.
+struct LoopSettings {
+    Retry retry;
+    TimePoint deadline = TimePoint::max();  ///< past it no wait and no attempt begins
+    bool replayable = true;                 ///< false: the body can't be sent twice, so only a connect failure is
+    bool pass_through = false;
+    ModelNames model_names = ModelNames::fix;
+    std::function<double()> uniform;                             ///< chance: [0, 1)
+    std::function<std::uint64_t(const Target&)> context_window;  ///< tokens; 0: unknown
 };
 
 class AttemptLoop {
 public:
-    Action on(const Outcome&);
-    int attempts() const { return attempts_; }
+    AttemptLoop(std::vector<Target>& targets, LoopSettings settings)
+        : targets_(targets), settings_(std::move(settings)) {}
+
+    Action start(TimePoint now) { return choose(now, std::nullopt); }
+    /// An attempt has ended. The pass is given back.
+    Action on(const Outcome&, TimePoint now);
+    /// A pause is over.
+    Action go_on(TimePoint now) { return choose(now, current_); }
+    /// A gate let the request go.
+    Action granted(Waiter::Grant, TimePoint now);
+    /// The deadline has passed, or every gate is known to stay closed beyond it.
+    Action too_late(TimePoint now) const { return refuse_waiting(now); }
+    /// `queue` requests wait already.
+    Action queue_full() const;
+    /// The ids that the upstream of the last attempt lists; empty: the list can't be had.
+    Action models_known(std::span<const std::string_view> ids, TimePoint now);
+
+    Pass& pass() { return pass_; }
+    /// Of the attempt that failed last; null if none did.
+    const Outcome* last() const { return last_ ? &last_->outcome : nullptr; }
+    std::string_view last_reason() const { return last_ ? last_->judged.reason : std::string_view(); }
+    /// Where `queue` waits.
+    using Lanes = std::vector<std::pair<Traffic*, std::vector<Lane>>>;
+    const Lanes& lanes() const { return lanes_; }
+    /// What closed the first of them.
+    GateCause waiting_for() const { return closed_ ? closed_->cause : GateCause::in_flight; }
+    /// Why the last attempt's target differs from the one asked for; empty if it does not.
+    std::string_view fallback_reason() const { return fallback_reason_; }
 
 private:
-    int attempts_ = 0;
-    bool replaced_ = false;  ///< the one free replacement of a stale pooled connection is used
-    bool usage_taken_out_ = false;
-};
+    /// The last attempt that failed.
+    struct Failure {
+        Outcome outcome;
+        Judgement judged;
+    };
+    // ---- attempt_loop.cpp: what an outcome means for this request
+    Action after_failure(const Judgement&, TimePoint now);
+    Action same_again(const Judgement&, TimePoint now);
+    void teach(const Outcome&, const Judgement&, TimePoint now);
+    void refuse_key(const Outcome&, const Judgement&, TimePoint now);
+    void leave_group();
+    void leave_upstream();
+    bool spent(const Judgement&) const;
+    bool stale(const Outcome&) const;
+    std::chrono::nanoseconds pause_before(unsigned attempt, std::optional<Wait> floor) const;
+    // ---- attempt_choice.cpp: which target now, or why none
+    Action choose(TimePoint now, std::optional<std::size_t> preferred, bool other_group_first = false);
+    std::optional<Action> try_targets(const std::vector<std::size_t>& order, bool needed, TimePoint now);
+    std::vector<std::size_t> order_of(std::optional<std::size_t> preferred, bool other_group_first) const;
+    Action send(std::size_t target, Pass pass, TimePoint now);
+    Action fail(TimePoint now) const;
+    Action refuse_waiting(TimePoint now) const;
+    Action no_usable_key(TimePoint now) const;
+    bool eligible(const Target&) const;
+    std::size_t untried(TimePoint now) const;
+    Lane lane_of(std::size_t target) const;
 
-/// `reason` of an outcome: `network`, `timeout`, `tls`, `proxy`, `not_an_api`, `server`, `rate_limit` ….
-std::string_view reason_of(const Outcome&);
-/// `class` of upstream_errors_total: `4xx`, `5xx`, `network`, `timeout`, `stream`; empty if it was no error.
-std::string_view error_class(const Outcome&);
+    std::vector<Target>& targets_;
+    LoopSettings settings_;
+    Pass pass_;
+    std::size_t current_ = 0;
+    unsigned attempts_ = 0;  ///< upstream calls that count
+    bool replaced_ = false;  ///< the one free replacement of a stale pooled connection is used
+    bool usage_refused_ = false, sent_any_ = false, policy_only_ = false;
+    std::optional<std::uint64_t> window_needed_;  ///< a model's context was too small: only larger ones
+    std::unique_ptr<Failure> last_;
+    Lanes lanes_;
+    std::optional<Closed> closed_;  ///< the gate that stands in the way
+    bool any_candidate_ = false;
+    std::string_view fallback_reason_;
+    std::string nearest_;  ///< names that the user may have meant
+};
 
 }  // namespace streamkeeper

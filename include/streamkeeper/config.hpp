@@ -94,6 +94,22 @@ struct BaseUrl {
 /// Whether `stream_options.include_usage` is injected; `automatic`: until the upstream refuses it.
 enum class StreamUsage { automatic, on, off };
 
+/// In which order an upstream's keys are used: the first usable one, or each in turn.
+enum class KeyOrder { failover, round_robin };
+
+/// Who shares a vendor's limit: each key has its own, all keys of the account, or everything from this machine.
+enum class LimitScope { key, account, ip };
+
+/// Who walks a chain of fallback models: streamkeeper, the vendor (fallback_models in the body), or nobody.
+enum class FallbackBy { client, vendor, off };
+
+/// At most `requests` sends in any window of length `per`, counted together for everything in `scope`.
+struct RateLimit {
+    std::uint32_t requests = 0;
+    Duration per{0};
+    LimitScope scope = LimitScope::key;
+};
+
 /// Each names the longest silence or duration it bounds; the contract's paragraph "Timeouts" is the definition.
 struct Timeouts {
     Duration connect{10'000}, first_byte{300'000}, stream_idle{120'000}, stream_progress{600'000}, total = no_limit;
@@ -117,6 +133,12 @@ struct Upstream {
     BaseUrl base_url;
     AuthStyle auth = AuthStyle::bearer;
     std::vector<Key> keys;
+    KeyOrder key_order = KeyOrder::failover;
+    LimitScope limit_scope = LimitScope::key;
+    bool limit_per_model = true;  ///< a 429 concerns one model of the scope, not all of it
+    std::vector<RateLimit> rate_limits;
+    std::uint32_t max_in_flight = 64, queue = 256;  ///< requests on the wire; requests waiting
+    FallbackBy fallback_by = FallbackBy::client;
     StreamUsage stream_usage = StreamUsage::automatic;
     ProxyChoice proxy;
     std::filesystem::path ca_file;  ///< absolute; empty: the system store alone
@@ -126,8 +148,41 @@ struct Upstream {
 };
 
 struct Model {
-    std::string upstream;  ///< may be empty: the default one
+    std::string upstream;               ///< may be empty: the default one
+    std::vector<std::string> fallback;  ///< models tried after it, in order; `UPSTREAM/MODEL` names another upstream
+    std::uint64_t context = 0;          ///< tokens; 0: unknown
     TimeoutOverrides timeouts;
+};
+
+/// Chains for one cause, before the model's own.
+struct FallbackOn {
+    std::vector<std::string> context_length, content_policy;
+};
+
+/// What becomes of a model's name that its upstream refuses: `fix` tries a unique match that ignores case, spaces, '-',
+/// '_' and '.'.
+enum class ModelNames { exact, fix };
+
+/// Contract, "Retry". `deadline_*` bound waiting and starting, counted from the request's arrival.
+struct Retry {
+    std::uint32_t attempts = 6, per_target = 4;
+    Duration base{1000}, cap{30'000}, deadline_stream{240'000}, deadline_other{110'000};
+};
+
+/// `commit_hold`: how long a stream's real status is kept open; `heartbeat`: the pause between two comments after it.
+struct Stream {
+    Duration commit_hold{5000}, heartbeat{5000};
+};
+
+/// How a stream that was committed and can't be completed is ended (contract, section 4, "Giving up after the commit").
+enum class OnFailure {
+    automatic,  ///< by the cause
+    abort,      ///< closed without the last chunk
+    error,      ///< the dialect's error event
+};
+
+struct Resume {
+    OnFailure on_failure = OnFailure::automatic;
 };
 
 struct Limits {
@@ -157,7 +212,12 @@ struct Config {
     std::string default_upstream;
     std::map<std::string, Model> models;
     std::map<std::string, std::string> aliases;
+    ModelNames model_names = ModelNames::fix;
+    FallbackOn fallback_on;
+    Retry retry;
     Timeouts timeouts;
+    Stream stream;
+    Resume resume;
     Limits limits;
     Metrics metrics;
     Log log;

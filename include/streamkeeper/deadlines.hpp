@@ -23,6 +23,8 @@ enum class Deadline {
     stream_progress,  ///< the next payload event
     total,            ///< the whole attempt
     linger,           ///< a connection that ends with an error is read until here
+    pause,            ///< a pause before the next attempt, or the request's own deadline while it waits at a gate
+    heartbeat,        ///< a stream's commit, then its next sign of life; outlives attempts
 };
 
 class Deadlines {
@@ -35,6 +37,12 @@ public:
     }
     void clear(Deadline which) { at(which) = TimePoint::max(); }
     void clear_all() { times_.fill(TimePoint::max()); }
+    /// All but the heartbeat, which belongs to the exchange.
+    void clear_attempt() {
+        const TimePoint heartbeat = at(Deadline::heartbeat);
+        clear_all();
+        at(Deadline::heartbeat) = heartbeat;
+    }
     /// The earliest deadline that has passed; it stays so until it is set or cleared.
     std::optional<Deadline> passed(TimePoint now) const {
         std::size_t earliest = 0;
@@ -51,7 +59,7 @@ public:
     bool has(Deadline which) const { return times_[static_cast<std::size_t>(which)] != TimePoint::max(); }
 
 private:
-    static constexpr std::size_t count = static_cast<std::size_t>(Deadline::linger) + 1;
+    static constexpr std::size_t count = static_cast<std::size_t>(Deadline::heartbeat) + 1;
     static constexpr std::array<TimePoint, count> none() {
         std::array<TimePoint, count> times{};
         times.fill(TimePoint::max());

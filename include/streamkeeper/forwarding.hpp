@@ -16,7 +16,8 @@ struct UpstreamHead {
     const Key* key = nullptr;  ///< null: none is sent
     Framing body;
     bool policy = false;
-    bool upgrade = false;  ///< keep the fields of a WebSocket upgrade
+    bool upgrade = false;      ///< keep the fields of a WebSocket upgrade
+    bool same_request = true;  ///< byte for byte what was sent before, to the same target: keeps an Idempotency-Key
 };
 std::string upstream_head(const RequestHead& from, const UpstreamHead& to);
 

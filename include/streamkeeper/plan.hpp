@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -16,6 +17,13 @@
 
 namespace streamkeeper {
 
+struct Traffic;
+
+/// A member of the body with the comma that goes with it: what is left is an object again.
+struct Cut {
+    std::size_t begin = 0, end = 0;
+};
+
 /// What policy reads from a policy path's body.
 struct BodyFacts {
     std::string model;      ///< unquoted; empty if there is none
@@ -24,8 +32,10 @@ struct BodyFacts {
     unsigned choices = 1;      ///< `n`: how many answers were asked for
     bool usage_asked = false;  ///< the client itself set stream_options.include_usage
     std::optional<json::Member> stream_options;
-    std::size_t closing_brace = 0;  ///< where a member can be appended
-    bool has_members = false;
+    std::vector<std::string> fallback_models;       ///< Apertis' field of that name, in order
+    std::vector<Cut> fallback_fields;               ///< it and its company: what is taken out when we walk the chain
+    std::size_t closing_brace = 0;                  ///< where a member can be appended
+    std::size_t members = 0, fallback_members = 0;  ///< of the object; of these, `fallback_fields`
 };
 
 /// Validates the whole body. A mistake is answered with 400, line and column, and nothing is sent.
@@ -35,7 +45,6 @@ std::variant<BodyFacts, http::Refusal> read_body(std::string_view body);
 struct Splice {
     std::size_t begin = 0, end = 0;
     std::string text;
-    bool usage = false;  ///< the option that asks for usage: left out once the vendor has refused it
 };
 
 /// One try's destination.
@@ -43,13 +52,19 @@ struct Target {
     std::shared_ptr<const Upstream> upstream;
     const Key* key = nullptr;  ///< belongs to `upstream`; null if it has none
     std::string model;         ///< the name sent
+    Traffic* traffic = nullptr;
+    unsigned slot = 0;            ///< of the key (key_states.hpp)
+    std::size_t group = 0;        ///< the same for all keys of one (upstream, model); 0: what was asked for
+    std::string_view only_for{};  ///< of a chain for one cause (`fallback_on`): the reason it is for
+    // ---- what the attempt loop notes
+    int tries = 0;
+    bool out = false;      ///< left for good
+    bool renamed = false;  ///< its name was corrected once
 };
 
 struct Plan {
-    std::vector<Target> targets;  ///< in the order in which they may be tried
-    std::vector<Splice> splices;  ///< in order of position
-    bool usage_injected = false;  ///< the usage chunk is ours: the client must not see it
-    Timeouts timeouts;
+    std::vector<Target> targets;            ///< in the order in which they may be tried
+    std::vector<std::string> vendor_chain;  ///< `fallback_by: vendor`: what the vendor is asked to walk
 };
 
 /// The upstream of requests that name none: `default_upstream`, or the only one there is.
@@ -69,13 +84,33 @@ std::variant<Route, http::Refusal> route(const Config&, std::string_view forced_
 /// True if `route` would have to know the default upstream's list.
 bool needs_default_list(const Config&, std::string_view forced_upstream, std::string_view model);
 
-/// `usage_refused`: this upstream has refused stream_options before.
-Plan make_plan(const Config&, const Route&, Endpoint, std::string_view body, const BodyFacts&, bool usage_refused);
+/// What a chain's entry means: an alias, `UPSTREAM/MODEL`, a model of its own upstream, else one of `home`.
+Route chain_entry(const Config&, const std::shared_ptr<const Upstream>& home, std::string_view entry);
+
+/// What is remembered of an upstream, and the slot of each of its keys.
+struct Known {
+    Traffic* traffic = nullptr;
+    std::span<const unsigned> slots;
+};
+using KnownOf = std::function<Known(const std::shared_ptr<const Upstream>&)>;
+
+/// `fallback_header`: the value of x-streamkeeper-fallback, if there is one. The chain is the header's, else the
+/// body's, else the configured ones (contract, "Routing").
+Plan make_plan(const Config&, const Route&, const BodyFacts&, std::optional<std::string_view> fallback_header,
+               const KnownOf&);
+/// Pass-through: the upstream's keys, no model, no chain.
+Plan make_plan(const Route&, const KnownOf&);
 
 /// Effective timeouts: global, then the upstream's, then the model's.
 Timeouts timeouts_for(const Config&, const Upstream&, std::string_view model);
 
-/// The body as it is sent: views into the client's bytes and into the plan's splices.
-std::vector<std::string_view> spliced(std::string_view body, const std::vector<Splice>&, bool with_usage);
+/// Whether `stream_options.include_usage` is to be added for this upstream; it may have refused that before.
+bool wants_usage(const Upstream&, Endpoint, const BodyFacts&, bool refused);
+
+/// What becomes of the body for one target, in order of position.
+std::vector<Splice> splices_for(std::string_view body, const BodyFacts&, const Plan&, const Target&, bool with_usage);
+
+/// The body as it is sent: views into the client's bytes and into the splices.
+std::vector<std::string_view> spliced(std::string_view body, const std::vector<Splice>&);
 
 }  // namespace streamkeeper

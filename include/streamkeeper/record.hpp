@@ -23,6 +23,20 @@ struct AttemptRecord {
     std::string_view error_class;  ///< of upstream_errors_total; empty if it was no error
     std::string detail;            ///< for people; never from a body
     std::chrono::milliseconds took{0};
+    Usage usage;  ///< billed for this call, whatever became of it
+};
+
+/// A wait between two attempts, or before the first one.
+struct WaitRecord {
+    std::string upstream;
+    std::string_view cause;  ///< `rate_limit`, `pace`, `failing`, `in_flight`, `backoff`
+    std::chrono::milliseconds took{0};
+};
+
+/// A move to another upstream or model.
+struct FallbackRecord {
+    std::string from, to;  ///< `UPSTREAM/MODEL`
+    std::string_view reason;
 };
 
 /// How an exchange ended for the client.
@@ -47,9 +61,14 @@ struct Record {
     bool policy = false, stream = false;
     std::string stream_end;  ///< `how` of stream_ends_total; empty if it was no stream
     std::vector<AttemptRecord> attempts;
+    std::vector<WaitRecord> waits;
+    std::vector<FallbackRecord> fallbacks;
+    std::string_view
+        fallback;         ///< why the answer comes from another target than the one asked for; empty if it does not
+    bool resend = false;  ///< the client sent it before, and was refused
     std::string vendor_request_id;
     std::vector<RateLimitSeen> limits;
-    Usage usage;
+    Usage usage;                  ///< of the call that runs now, and at the end of the last one
     bool usage_expected = false;  ///< an answer came whole that should have carried usage
     Clock::time_point began, first_output{}, ended;
     Clock::duration connect{0}, tls{0}, upstream_wait{0}, own{0};

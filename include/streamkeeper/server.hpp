@@ -12,6 +12,8 @@
 #include "streamkeeper/admission.hpp"
 #include "streamkeeper/budget.hpp"
 #include "streamkeeper/config.hpp"
+#include "streamkeeper/gate.hpp"
+#include "streamkeeper/key_states.hpp"
 #include "streamkeeper/record.hpp"
 
 namespace streamkeeper {
@@ -35,11 +37,18 @@ struct ServerHooks {
 };
 
 /// A snapshot for the pages.
+struct KeySnapshot {
+    std::string name, shown;  ///< `shown`: as it may be seen, masked
+    KeyState state = KeyState::usable;
+    KeyRefusal refusal;  ///< unless it is usable
+};
+
 struct UpstreamSnapshot {
     std::string name, base_url;
-    std::size_t idle = 0;
+    std::size_t idle = 0, waiting = 0;
     int busy = 0, in_flight = 0;
-    std::vector<std::string> keys;  ///< as they may be shown
+    std::vector<KeySnapshot> keys;
+    std::vector<GateSnapshot> gates;  ///< the closed ones
 };
 
 struct ServerSnapshot {

@@ -20,4 +20,9 @@ int run_serve(const std::string& config_flag, const QuickStart& quick);
 /// The whole product with no key and no internet. `stay` keeps it up until SIGINT.
 int run_demo(bool stay);
 
+/// Reads one raw HTTP response (`file`; empty or "-": stdin) and says what streamkeeper would do about it. `as_json`:
+/// one line `{"class","reason","wait_s","hint"}`; a healthy answer has the class "none" and an empty reason. `now`:
+/// seconds since 1970 instead of the clock; may be empty. 2: the input is no HTTP response.
+int run_explain(const std::string& file, bool as_json, const std::string& now);
+
 }  // namespace streamkeeper

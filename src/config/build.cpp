@@ -1,7 +1,6 @@
 #include "build.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 #include "address.hpp"
 #include "key_source.hpp"
@@ -10,11 +9,9 @@
 namespace streamkeeper::configuration {
 namespace {
 
-std::uint32_t number(const std::string& text) {
-    std::uint32_t value = 0;
-    std::from_chars(text.data(), text.data() + text.size(), value);
-    return value;
-}
+std::uint32_t number(const std::string& text) { return static_cast<std::uint32_t>(read_number(text)); }
+
+Duration duration(const std::string& text) { return parse_duration(text).value_or(no_limit); }
 
 std::vector<ListenAddress> build_listen(const Scope& top) {
     std::vector<ListenAddress> all;
@@ -82,7 +79,11 @@ std::map<std::string, Model> build_models(const Scope& top) {
     if (map == nullptr) return all;
     for (const auto& [name, item] : map->members) {
         const Scope scope(&item, "models.NAME");
-        all[name] = {scope.text("upstream"), build_overrides(scope.map("timeouts"))};
+        Model& model = all[name];
+        model.upstream = scope.text("upstream");
+        model.fallback = scope.texts("fallback");
+        model.context = read_number(scope.text("context"));
+        model.timeouts = build_overrides(scope.map("timeouts"));
     }
     return all;
 }
@@ -100,9 +101,27 @@ std::map<std::string, std::string> build_aliases(const Scope& top) {
 Timeouts build_timeouts(const Scope& timeouts) {
     Timeouts made;
     for (const TimeoutField& field : timeout_fields()) {
-        made.*field.global = parse_duration(timeouts.text(field.name)).value_or(no_limit);
+        made.*field.global = duration(timeouts.text(field.name));
     }
     return made;
+}
+
+void build_policy(const Scope& top, Config& config) {
+    config.model_names = meaning_of(model_name_rules(), top.text("model_names"));
+    const Scope causes = top.map("fallback_on");
+    config.fallback_on = {causes.texts("context_length"), causes.texts("content_policy")};
+    const Scope retry = top.map("retry");
+    config.retry.attempts = number(retry.text("attempts"));
+    config.retry.per_target = number(retry.text("per_target"));
+    config.retry.base = duration(retry.text("base"));
+    config.retry.cap = duration(retry.text("cap"));
+    const Scope deadline = retry.map("deadline");
+    config.retry.deadline_stream = duration(deadline.text("stream"));
+    config.retry.deadline_other = duration(deadline.text("other"));
+    const Scope stream = top.map("stream");
+    config.stream.commit_hold = duration(stream.text("commit_hold"));
+    config.stream.heartbeat = duration(stream.text("heartbeat"));
+    config.resume.on_failure = meaning_of(stream_endings(), top.map("resume").text("on_failure"));
 }
 
 void build_process(const Scope& top, Config& config) {
@@ -117,7 +136,7 @@ void build_process(const Scope& top, Config& config) {
     const Scope log = top.map("log");
     config.log.level = meaning_of(log_levels(), log.text("level"));
     config.log.format = meaning_of(log_formats(), log.text("format"));
-    config.drain = parse_duration(top.text("drain")).value_or(no_limit);
+    config.drain = duration(top.text("drain"));
 }
 
 }  // namespace
@@ -136,6 +155,7 @@ Config build_config(const Item& root, const std::filesystem::path& base, Report&
     }
     config.models = build_models(top);
     config.aliases = build_aliases(top);
+    build_policy(top, config);
     config.timeouts = build_timeouts(top.map("timeouts"));
     build_process(top, config);
     check_whole(top, config, report);

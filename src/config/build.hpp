@@ -22,5 +22,9 @@ std::string absolute_name(const std::filesystem::path& base, const std::string& 
 
 /// Points that need the whole file.
 void check_whole(const Scope& top, const Config& config, Report& report);
+void check_chains(const Scope& top, const Config& config, Report& report);
+
+/// Names may be compared only with all of them: an upstream that is a mistake itself still has its name.
+std::vector<std::string_view> upstream_names(const Scope& top);
 
 }  // namespace streamkeeper::configuration

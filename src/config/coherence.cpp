@@ -9,15 +9,6 @@
 namespace streamkeeper::configuration {
 namespace {
 
-/// Names may be compared only with all of them: an upstream that is a mistake itself still has its name.
-std::vector<std::string_view> upstream_names(const Scope& top) {
-    std::vector<std::string_view> names;
-    const Item* map = top.good("upstreams");
-    if (map == nullptr) return names;
-    for (const auto& [name, item] : map->members) names.push_back(name);
-    return names;
-}
-
 void check_reference(const Scope& top, const Item* item, const std::string& what, Report& report) {
     const auto names = upstream_names(top);
     if (item == nullptr || !item->good || names.empty()) return;
@@ -124,15 +115,31 @@ void note_memory(const Config& config, Report& report) {
                            format_size(config.limits.memory / 2) + " are refused all the same");
 }
 
+void note_pauses(const Config& config, Report& report) {
+    if (config.retry.cap >= config.retry.base) return;
+    report.notes.push_back("retry.cap (" + format_duration(config.retry.cap) + ") is shorter than retry.base (" +
+                           format_duration(config.retry.base) + "); every pause is bounded by the cap");
+}
+
 }  // namespace
+
+std::vector<std::string_view> upstream_names(const Scope& top) {
+    std::vector<std::string_view> names;
+    const Item* map = top.good("upstreams");
+    if (map == nullptr) return names;
+    for (const auto& [name, item] : map->members) names.push_back(name);
+    return names;
+}
 
 void check_whole(const Scope& top, const Config& config, Report& report) {
     check_references(top, report);
     check_aliases(top, config, report);
+    check_chains(top, config, report);
     check_listeners(top, config, report);
     check_metrics(top, config, report);
     check_own_listener(top, config, report);
     note_memory(config, report);
+    note_pauses(config, report);
 }
 
 }  // namespace streamkeeper::configuration

@@ -11,7 +11,8 @@ namespace {
 Place place_of(const YAML::Mark& mark) { return mark.is_null() ? Place{} : Place{mark.line + 1, mark.column + 1}; }
 
 bool is_list_of_values(Kind kind) {
-    return kind == Kind::listens || kind == Kind::hosts || kind == Kind::origins || kind == Kind::words;
+    return kind == Kind::listens || kind == Kind::hosts || kind == Kind::origins || kind == Kind::words ||
+           kind == Kind::chain;
 }
 
 std::string_view expectation(Kind kind) {
@@ -102,6 +103,10 @@ private:
         return find_entry(path.empty() ? word : path + '.' + word);
     }
 
+    static std::string example_of(const Item& list) {
+        return "`{" + std::string(children(pattern_of(list)).front()->leaf()) + ": …}`";
+    }
+
     void read_maps(const YAML::Node& node, Item& item, const std::string& name) {
         for (const YAML::Node& each : node) {
             const std::string own = name + '[' + std::to_string(item.elements.size()) + ']';
@@ -110,7 +115,7 @@ private:
             if (each.IsMap())
                 read_members(each, element, own);
             else
-                spoil(element, own, "must be a map, like `{name: …}`");
+                spoil(element, own, "must be a map, like " + example_of(item));
             item.elements.push_back(std::move(element));
         }
     }
@@ -125,6 +130,11 @@ private:
         }
         if (item.elements.empty() && (item.entry->kind == Kind::words || item.entry->kind == Kind::listens)) {
             spoil(item, name, "must have at least one element");
+        }
+        const auto most = static_cast<std::size_t>(item.entry->highest);
+        if (item.elements.size() > most) {
+            report_.mistake(item.elements[most].value, quoted(name) + " has " + std::to_string(item.elements.size()) +
+                                                           " elements; " + std::to_string(most) + " are the most");
         }
     }
 

@@ -19,6 +19,7 @@ std::string_view pattern_of(Kind kind) {
         case Kind::size: return "^[0-9]+(KiB|MiB|GiB)?$";
         case Kind::url: return "^https?://";
         case Kind::proxy: return "^(env|none|http://.+)$";
+        case Kind::chain: return "^[^/](.*[^/])?$";
         case Kind::listens: return "^(unix:/.+|.+:[0-9]+)$";
         case Kind::listen: return "^(same|unix:/.+|.+:[0-9]+)$";
         default: return {};
@@ -27,7 +28,8 @@ std::string_view pattern_of(Kind kind) {
 
 json::object schema_of_value(const Entry& entry) {
     json::object schema{{"type", "string"}};
-    const std::string_view pattern = pattern_of(entry.kind);
+    const bool endless = entry.kind != Kind::duration || !entry.bounded();
+    const std::string_view pattern = endless ? pattern_of(entry.kind) : "^[0-9]+(ms|s|m|h)$";
     if (!pattern.empty()) schema["pattern"] = view(pattern);
     if (entry.kind == Kind::choice) {
         json::array words;
@@ -51,6 +53,7 @@ json::value default_of(const Entry& entry) {
         case Kind::number:
         case Kind::listens:
         case Kind::hosts:
+        case Kind::chain:
         case Kind::origins: return json::parse(view(entry.fallback));  // these spell their defaults as JSON would
         default: return json::value(view(entry.fallback));
     }
@@ -92,6 +95,11 @@ json::object schema_of_kind(const Entry& entry) {
         case Kind::words: return {{"type", "array"}, {"items", schema_of_value(entry)}, {"minItems", 1}};
         case Kind::hosts:
         case Kind::origins: return {{"type", "array"}, {"items", schema_of_value(entry)}};
+        case Kind::chain:
+            return {{"type", "array"},
+                    {"items", schema_of_value(entry)},
+                    {"maxItems", entry.highest},
+                    {"uniqueItems", true}};
         default: return schema_of_value(entry);
     }
 }

@@ -12,23 +12,9 @@ namespace streamkeeper::configuration {
 namespace {
 
 /// Promised, but not working yet: a key is accepted only once it does what it says.
-constexpr std::array<std::string_view, 16> later_keys{
-    "retry",
-    "stream",
-    "resume",
-    "fallback_on",
-    "model_names",
-    "upstreams.NAME.key_order",
-    "upstreams.NAME.limit_scope",
-    "upstreams.NAME.limit_per_model",
-    "upstreams.NAME.rate_limits",
-    "upstreams.NAME.max_in_flight",
-    "upstreams.NAME.queue",
-    "upstreams.NAME.fallback_by",
-    "upstreams.NAME.resume",
-    "models.NAME.fallback",
-    "models.NAME.context",
-    "models.NAME.resume",
+constexpr std::array<std::string_view, 8> later_keys{
+    "stream.assemble",   "resume.mode",  "resume.attempts",       "resume.tool_calls",
+    "resume.transcript", "resume.probe", "upstreams.NAME.resume", "models.NAME.resume",
 };
 
 std::string listed(std::string_view choices) {
@@ -68,9 +54,13 @@ std::string size_refusal(const Entry& entry, std::string_view text) {
 
 std::string duration_refusal(const Entry& entry, std::string_view text) {
     const auto duration = parse_duration(text);
-    if (!duration) return "must be a duration such as `250ms`, `5s`, `10m` or `2h` (one unit, no fraction), or `off`";
-    if (duration->count() > entry.lowest) return {};
-    return "must be longer than 0; `off` means no limit";
+    if (!duration) {
+        return std::string("must be a duration such as `250ms`, `5s`, `10m` or `2h` (one unit, no fraction)") +
+               (entry.bounded() ? "" : ", or `off`");
+    }
+    if (duration->count() > entry.lowest && duration->count() <= entry.highest) return {};
+    if (entry.bounded()) return "must be longer than 0 and at most " + format_duration(Duration(entry.highest));
+    return "must be longer than 0, or `off`";
 }
 
 std::string listen_refusal(std::string_view text) {
@@ -84,6 +74,13 @@ std::string proxy_refusal(std::string_view text) {
     const auto url = parse_base_url(text);
     if (url && !url->tls && url->path.empty()) return {};
     return "must be `env`, `none` or `http://host:port`";
+}
+
+/// What may be a model's name, or an upstream's and a model's with `/` between them.
+std::string chain_refusal(std::string_view text) {
+    if (text.empty() || text.find('\0') != text.npos) return "must not be empty";
+    if (!text.starts_with('/') && !text.ends_with('/')) return {};
+    return "must be a model's name, or `UPSTREAM/MODEL`";
 }
 
 std::string name_refusal(std::string_view text) {
@@ -129,6 +126,7 @@ std::string refusal(const Entry& entry, std::string_view text) {
         case Kind::listens: return listen_refusal(text);
         case Kind::hosts: return host_refusal(text);
         case Kind::origins: return origin_refusal(text);
+        case Kind::chain: return chain_refusal(text);
         case Kind::words: return text.find('\0') == text.npos ? "" : "must not contain NUL";
         case Kind::listen: return text == "same" ? "" : listen_refusal(text);
         case Kind::name: return name_refusal(text);

@@ -13,7 +13,8 @@ struct Preset {
     std::string_view base_url;  ///< empty: the file has to say it
     AuthStyle auth;
     StreamUsage stream_usage;
-    bool needs_key;
+    LimitScope limit_scope = LimitScope::key;     ///< `key` also where the vendor says nothing
+    std::span<const RateLimit> rate_limits = {};  ///< only limits that hold for every customer
 };
 
 std::span<const Preset> presets();

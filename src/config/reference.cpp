@@ -1,8 +1,10 @@
 // The reference page, written from the table.
 #include <algorithm>
 
+#include "presets.hpp"
 #include "schema.hpp"
 #include "streamkeeper/config.hpp"
+#include "values.hpp"
 
 namespace streamkeeper {
 namespace configuration {
@@ -17,6 +19,7 @@ std::string_view type_of(Kind kind) {
         case Kind::hosts: return "list of hosts";
         case Kind::origins: return "list of origins";
         case Kind::words: return "list of words";
+        case Kind::chain: return "list of models";
         case Kind::listen: return "address";
         case Kind::name: return "name";
         case Kind::text: return "text";
@@ -58,17 +61,60 @@ std::string row(const Entry& entry) {
            std::string(entry.meaning) + " |\n";
 }
 
+/// What the word after `preset:` brings.
+std::string preset_table() {
+    std::string text =
+        "\n### Presets\n\n| preset | `base_url` | `auth` | `limit_scope` | `rate_limits` |\n"
+        "|---|---|---|---|---|\n";
+    for (const Preset& preset : presets()) {
+        const std::string url = preset.base_url.empty() ? "yours" : '`' + std::string(preset.base_url) + '`';
+        text += "| `" + std::string(preset.name) + "` | " + url + " | `" +
+                std::string(spelling_of(auth_styles(), preset.auth)) + "` | `" +
+                std::string(spelling_of(limit_scopes(), preset.limit_scope)) + "` | ";
+        if (preset.rate_limits.empty()) text += "`[]`";
+        for (const RateLimit& limit : preset.rate_limits) {
+            text += (&limit == preset.rate_limits.data() ? "`" : ", `") + format_rate_limit(limit) + '`';
+        }
+        text += " |\n";
+    }
+    return text;
+}
+
+std::string about_chains() {
+    return R"(
+### How a chain is read
+
+A chain is walked once, from its first entry to its last; the chains of the models in it are not followed, so two models
+may name each other. An entry is read as if a client had asked for it:
+
+1. An alias stands for its model.
+2. `NAME/MODEL` is a model of the upstream `NAME`, if there is one of that name.
+3. A name whose entry in `models` says `upstream` is a model there.
+4. Anything else is a model of the upstream whose model has failed.
+
+Full names of models contain slashes too (`openai/gpt-4o` at OpenRouter), so an unknown word before the first slash is
+usually no mistake. It is one only if it is nearly the name of an upstream: `opnrouter/auto` beside an upstream
+`openrouter`. Where such a name is really a model's, write its upstream before it (`openrouter/x-ai/grok-4` beside an
+upstream `xai`), or give the model an entry in `models`.
+
+Mistakes are also: the model itself, a model twice, an upstream without a model, more than 16 entries.
+)";
+}
+
 struct Section {
     std::string_view title;
     std::vector<std::string_view> roots;  ///< first parts of the paths
+    std::string (*further)() = nullptr;   ///< what stands below the table
 };
 
 const std::vector<Section>& sections() {
     static const std::vector<Section> all{
         {"Who may connect", {"listen", "allowed_hosts", "allowed_origins", "clients"}},
-        {"Upstreams and keys", {"upstreams", "default_upstream"}},
-        {"Models", {"models", "aliases"}},
+        {"Upstreams and keys", {"upstreams", "default_upstream"}, preset_table},
+        {"Models", {"models", "aliases", "model_names", "fallback_on"}, about_chains},
+        {"Retries", {"retry"}},
         {"Timeouts", {"timeouts"}},
+        {"Streams", {"stream", "resume"}},
         {"The process", {"limits", "metrics", "log", "drain"}},
     };
     return all;
@@ -99,7 +145,7 @@ column, or prints what is in force with every default written out. SIGHUP loads 
 
 ## How values are written
 
-- **Durations**: `250ms`, `5s`, `10m`, `2h`, or `off` for no limit. One unit, whole numbers.
+- **Durations**: `250ms`, `5s`, `10m`, `2h`; most may be `off` too, for no limit. One unit, whole numbers.
 - **Sizes**: `64KiB`, `64MiB`, `1GiB`, or a number of bytes.
 - **Names** of upstreams, keys and clients: letters, digits, `.`, `_` and `-`.
 - **File names** are relative to the configuration file.
@@ -133,6 +179,10 @@ default_upstream: apertis
 # Names that your tools use -> names that the vendor knows.
 aliases:
   fast: gpt-4o-mini
+
+# What is tried when a model fails and waiting does not help; `tsystems/NAME` would be one of the second vendor's.
+#models:
+#  gpt-4.1: {fallback: [claude-sonnet-4.5]}
 )";
 }
 
@@ -148,6 +198,7 @@ std::string config_reference_markdown() {
             const bool here = std::find(roots.begin(), roots.end(), root_of(entry)) != roots.end();
             if (here && has_row(entry)) text += row(entry);
         }
+        if (section.further != nullptr) text += section.further();
     }
     return text;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "policy_rows.hpp"
+
 namespace streamkeeper::configuration {
 namespace {
 
@@ -49,7 +51,7 @@ std::vector<Entry> upstream_rows() {
         {.path = "upstreams.NAME.preset",
          .kind = Kind::choice,
          .fallback = "generic",
-         .meaning = "Known facts of a vendor: base URL and auth style. Every field can be overridden.",
+         .meaning = "Known facts of a vendor, listed below. Every field can be overridden.",
          .choices = "apertis|t-systems|llmai|openrouter|openai|anthropic|ollama|generic"},
         {.path = "upstreams.NAME.base_url",
          .kind = Kind::url,
@@ -69,8 +71,8 @@ std::vector<Entry> key_rows() {
     return {
         {.path = "upstreams.NAME.keys",
          .kind = Kind::list,
-         .meaning = "The vendor's keys; the first is used. Each names one place that its key is read from. White "
-                    "space, quotes and the like are stripped, and said.",
+         .meaning = "The vendor's keys. Each names one place that its key is read from. White space, quotes and the "
+                    "like are stripped, and said.",
          .otherwise = "none, which only `auth: none`, `ollama` and a loopback `generic` allow"},
         {.path = "upstreams.NAME.keys[].name",
          .kind = Kind::name,
@@ -127,26 +129,6 @@ std::vector<Entry> connection_rows() {
          .kind = Kind::name,
          .meaning = "Where requests go that name no upstream. Required with several upstreams.",
          .otherwise = "the only upstream"},
-    };
-}
-
-std::vector<Entry> model_rows() {
-    return {
-        {.path = "models", .kind = Kind::names, .meaning = "Settings of single models, by the vendor's name of them."},
-        {.path = "models.NAME", .kind = Kind::map, .meaning = "One model."},
-        {.path = "models.NAME.upstream",
-         .kind = Kind::name,
-         .meaning = "The upstream that serves it.",
-         .otherwise = "`default_upstream`"},
-        {.path = "models.NAME.timeouts",
-         .kind = Kind::map,
-         .meaning = "Overrides for this model; they win over its upstream's.",
-         .otherwise = "its upstream's"},
-        {.path = "aliases", .kind = Kind::names, .meaning = "The client's name of a model → the real one."},
-        {.path = "aliases.NAME",
-         .kind = Kind::text,
-         .meaning = "The real name; it may name its upstream, as in `tsystems/Llama-3.3-70B-Instruct`, or be another "
-                    "alias."},
     };
 }
 
@@ -260,8 +242,8 @@ void add_overrides(std::vector<Entry>& all) {
 
 std::vector<Entry> build_table() {
     std::vector<Entry> all;
-    for (const auto& rows : {listener_rows(), upstream_rows(), key_rows(), connection_rows(), model_rows(),
-                             timeout_rows(), limit_rows(), report_rows()}) {
+    for (const auto& rows : {listener_rows(), upstream_rows(), key_rows(), pacing_rows(), connection_rows(),
+                             model_rows(), retry_rows(), timeout_rows(), stream_rows(), limit_rows(), report_rows()}) {
         all.insert(all.end(), rows.begin(), rows.end());
     }
     add_overrides(all);

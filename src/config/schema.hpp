@@ -18,6 +18,7 @@ enum class Kind {
     hosts,     ///< a list of host names
     origins,   ///< a list of web origins
     words,     ///< a list of words: a program and its arguments
+    chain,     ///< a list of models, `highest` at most
     listen,    ///< `same` or one listen address
     name,      ///< a name as `is_name` allows it
     text,      ///< any text that is not empty
@@ -28,7 +29,7 @@ enum class Kind {
     flag,      ///< `true` or `false`
     number,    ///< a whole number within the range
     size,      ///< bytes within the range; `64KiB`
-    duration,  ///< longer than the range's lowest (ms), or `off`
+    duration,  ///< longer than the range's lowest (ms); `off` unless there is a highest
 };
 
 enum class Presence {
@@ -50,6 +51,7 @@ struct Entry {
     std::string_view since = "0.1";  ///< the version that first accepted it
 
     std::string_view leaf() const;  ///< the last part of the path
+    bool bounded() const { return highest != std::numeric_limits<std::int64_t>::max(); }
 };
 
 std::span<const Entry> entries();

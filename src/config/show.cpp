@@ -65,6 +65,17 @@ std::string show_proxy(const ProxyChoice& proxy) {
     return proxy.kind == ProxyChoice::Kind::none ? "none" : "env";
 }
 
+std::string show_pacing(const Upstream& upstream, const std::string& in) {
+    std::string text = in + "key_order: " + std::string(spelling_of(key_orders(), upstream.key_order)) + '\n';
+    text += in + "limit_scope: " + std::string(spelling_of(limit_scopes(), upstream.limit_scope)) + '\n';
+    text += in + "limit_per_model: " + (upstream.limit_per_model ? "true" : "false") + '\n';
+    text += in + (upstream.rate_limits.empty() ? "rate_limits: []\n" : "rate_limits:\n");
+    for (const RateLimit& limit : upstream.rate_limits) text += in + "  - " + format_rate_limit(limit) + '\n';
+    text += in + "max_in_flight: " + std::to_string(upstream.max_in_flight) + '\n';
+    text += in + "queue: " + std::to_string(upstream.queue) + '\n';
+    return text + in + "fallback_by: " + std::string(spelling_of(fallback_walkers(), upstream.fallback_by)) + '\n';
+}
+
 std::string show_upstream(const Upstream& upstream) {
     const std::string in = "    ";
     std::string text = "  " + scalar(upstream.name) + ":\n";
@@ -73,6 +84,7 @@ std::string show_upstream(const Upstream& upstream) {
     text += in + "auth: " + std::string(spelling_of(auth_styles(), upstream.auth)) + '\n';
     text += in + (upstream.keys.empty() ? "keys: []\n" : "keys:\n");
     for (const Key& key : upstream.keys) text += in + "  - " + show_key(key);
+    text += show_pacing(upstream, in);
     text += in + "stream_usage: " + std::string(spelling_of(stream_usages(), upstream.stream_usage)) + '\n';
     text += in + "proxy: " + show_proxy(upstream.proxy) + '\n';
     const std::string file = upstream.ca_file.string();
@@ -101,22 +113,40 @@ std::string show_models(const Config& config) {
     std::string text = config.models.empty() ? "models: {}\n" : "models:\n";
     for (const auto& [name, model] : config.models) {
         const std::string& upstream = model.upstream.empty() ? config.default_upstream : model.upstream;
-        text +=
-            "  " + scalar(name) + ":\n    upstream: " + scalar(upstream) + "\n    " + show_overrides(model.timeouts);
+        text += "  " + scalar(name) + ":\n    upstream: " + scalar(upstream) + '\n';
+        text += "    fallback: " + list(model.fallback) + "\n    context: " + std::to_string(model.context) + '\n';
+        text += "    " + show_overrides(model.timeouts);
     }
     text += config.aliases.empty() ? "aliases: {}\n" : "aliases:\n";
     for (const auto& [name, target] : config.aliases) text += "  " + scalar(name) + ": " + scalar(target) + '\n';
+    text += "model_names: " + std::string(spelling_of(model_name_rules(), config.model_names)) + '\n';
+    text += "fallback_on:\n  context_length: " + list(config.fallback_on.context_length) +
+            "\n  content_policy: " + list(config.fallback_on.content_policy) + '\n';
     return text;
 }
 
-std::string show_process(const Config& config) {
-    std::string text = "timeouts:\n";
+std::string show_patience(const Config& config) {
+    const Retry& retry = config.retry;
+    std::string text = "retry:\n  attempts: " + std::to_string(retry.attempts) +
+                       "\n  per_target: " + std::to_string(retry.per_target) +
+                       "\n  base: " + format_duration(retry.base) + "\n  cap: " + format_duration(retry.cap) +
+                       "\n  deadline: {stream: " + format_duration(retry.deadline_stream) +
+                       ", other: " + format_duration(retry.deadline_other) + "}\n";
+    text += "timeouts:\n";
     for (const TimeoutField& field : timeout_fields()) {
         text += "  " + std::string(field.name) + ": " + format_duration(config.timeouts.*field.global) + '\n';
     }
-    text += "limits:\n  head: " + format_size(config.limits.head) + "\n  body: " + format_size(config.limits.body) +
-            "\n  connections: " + std::to_string(config.limits.connections) +
-            "\n  memory: " + format_size(config.limits.memory) + '\n';
+    text += "stream:\n  commit_hold: " + format_duration(config.stream.commit_hold) +
+            "\n  heartbeat: " + format_duration(config.stream.heartbeat) + '\n';
+    return text + "resume:\n  on_failure: " + std::string(spelling_of(stream_endings(), config.resume.on_failure)) +
+           '\n';
+}
+
+std::string show_process(const Config& config) {
+    std::string text = "limits:\n  head: " + format_size(config.limits.head) +
+                       "\n  body: " + format_size(config.limits.body) +
+                       "\n  connections: " + std::to_string(config.limits.connections) +
+                       "\n  memory: " + format_size(config.limits.memory) + '\n';
     text += "metrics:\n  listen: " + (config.metrics.listen ? scalar(config.metrics.listen->text) : "same") +
             "\n  model_labels: " + std::to_string(config.metrics.model_labels) + '\n';
     text += "log:\n  level: " + std::string(spelling_of(log_levels(), config.log.level)) +
@@ -152,7 +182,7 @@ std::string show_config(const Config& config) {
     text += show_listeners(config) + "upstreams:\n";
     for (const auto& upstream : config.upstreams) text += show_upstream(*upstream);
     text += "default_upstream: " + scalar(config.default_upstream) + '\n';
-    return text + show_models(config) + show_process(config);
+    return text + show_models(config) + show_patience(config) + show_process(config);
 }
 
 }  // namespace streamkeeper

@@ -25,6 +25,7 @@ public:
         read_url();
         made_->cleartext = scope_.text("cleartext") == "true";
         made_->stream_usage = meaning_of(stream_usages(), scope_.text("stream_usage"));
+        read_pacing();
         read_proxy();
         const Scope tls = scope_.map("tls");
         if (const Item* file = tls.good("ca_file")) read_ca_file(*file);
@@ -49,6 +50,34 @@ private:
         made_->base_url = read_base_url(text).url.value_or(BaseUrl{});
         if (std::string note = correct_moved_host(made_->base_url); !note.empty()) {
             report_.notes.push_back("upstream " + made_->name + ": " + note);
+        }
+    }
+
+    void read_pacing() {
+        made_->key_order = meaning_of(key_orders(), scope_.text("key_order"));
+        const Item* scope = scope_.good("limit_scope");
+        made_->limit_scope = scope != nullptr ? meaning_of(limit_scopes(), scope->text) : preset_->limit_scope;
+        made_->limit_per_model = scope_.text("limit_per_model") == "true";
+        made_->max_in_flight = static_cast<std::uint32_t>(read_number(scope_.text("max_in_flight")));
+        made_->queue = static_cast<std::uint32_t>(read_number(scope_.text("queue")));
+        made_->fallback_by = meaning_of(fallback_walkers(), scope_.text("fallback_by"));
+        if (scope_.written("rate_limits")) {
+            read_rate_limits();
+        } else {
+            made_->rate_limits.assign(preset_->rate_limits.begin(), preset_->rate_limits.end());
+        }
+    }
+
+    void read_rate_limits() {
+        const Item* list = scope_.good("rate_limits");
+        if (list == nullptr) return;
+        for (const Item& each : list->elements) {
+            const Scope limit(&each, "upstreams.NAME.rate_limits[]");
+            const Item* scope = limit.good("scope");
+            made_->rate_limits.push_back(
+                {static_cast<std::uint32_t>(read_number(limit.text("requests"))),
+                 parse_duration(limit.text("per")).value_or(Duration(0)),
+                 scope != nullptr ? meaning_of(limit_scopes(), scope->text) : made_->limit_scope});
         }
     }
 

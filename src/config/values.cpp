@@ -61,6 +61,14 @@ constexpr Words<AuthStyle, 4> auth_words{{{"bearer", AuthStyle::bearer},
                                           {"none", AuthStyle::none}}};
 constexpr Words<StreamUsage, 3> usage_words{
     {{"auto", StreamUsage::automatic}, {"on", StreamUsage::on}, {"off", StreamUsage::off}}};
+constexpr Words<KeyOrder, 2> order_words{{{"failover", KeyOrder::failover}, {"round_robin", KeyOrder::round_robin}}};
+constexpr Words<LimitScope, 3> scope_words{
+    {{"key", LimitScope::key}, {"account", LimitScope::account}, {"ip", LimitScope::ip}}};
+constexpr Words<FallbackBy, 3> walker_words{
+    {{"client", FallbackBy::client}, {"vendor", FallbackBy::vendor}, {"off", FallbackBy::off}}};
+constexpr Words<ModelNames, 2> model_name_words{{{"exact", ModelNames::exact}, {"fix", ModelNames::fix}}};
+constexpr Words<OnFailure, 3> ending_words{
+    {{"auto", OnFailure::automatic}, {"abort", OnFailure::abort}, {"error", OnFailure::error}}};
 constexpr Words<LogLevel, 4> level_words{
     {{"error", LogLevel::error}, {"warning", LogLevel::warning}, {"info", LogLevel::info}, {"debug", LogLevel::debug}}};
 constexpr Words<LogFormat, 3> format_words{
@@ -78,9 +86,25 @@ std::string format_duration(Duration value) {
 
 std::string format_size(Bytes value) { return format_amount(static_cast<std::int64_t>(value), size_units); }
 
+std::string format_rate_limit(const RateLimit& limit) {
+    return "{requests: " + std::to_string(limit.requests) + ", per: " + format_duration(limit.per) +
+           ", scope: " + std::string(spelling_of(limit_scopes(), limit.scope)) + '}';
+}
+
+std::uint64_t read_number(std::string_view text) {
+    std::uint64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
 std::span<const TimeoutField> timeout_fields() { return fields; }
 Spellings<AuthStyle> auth_styles() { return auth_words; }
 Spellings<StreamUsage> stream_usages() { return usage_words; }
+Spellings<KeyOrder> key_orders() { return order_words; }
+Spellings<LimitScope> limit_scopes() { return scope_words; }
+Spellings<FallbackBy> fallback_walkers() { return walker_words; }
+Spellings<ModelNames> model_name_rules() { return model_name_words; }
+Spellings<OnFailure> stream_endings() { return ending_words; }
 Spellings<LogLevel> log_levels() { return level_words; }
 Spellings<LogFormat> log_formats() { return format_words; }
 

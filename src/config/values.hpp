@@ -13,6 +13,11 @@ namespace streamkeeper::configuration {
 
 std::string format_duration(Duration);
 std::string format_size(Bytes);
+/// As an element of `rate_limits`.
+std::string format_rate_limit(const RateLimit&);
+
+/// A number that the schema has accepted; 0 for anything else.
+std::uint64_t read_number(std::string_view text);
 
 /// A timeout's name and its two homes. `override_of` is null for those that only the listener side has.
 struct TimeoutField {
@@ -27,6 +32,11 @@ using Spellings = std::span<const std::pair<std::string_view, Enum>>;
 
 Spellings<AuthStyle> auth_styles();
 Spellings<StreamUsage> stream_usages();
+Spellings<KeyOrder> key_orders();
+Spellings<LimitScope> limit_scopes();
+Spellings<FallbackBy> fallback_walkers();
+Spellings<ModelNames> model_name_rules();
+Spellings<OnFailure> stream_endings();
 Spellings<LogLevel> log_levels();
 Spellings<LogFormat> log_formats();
 

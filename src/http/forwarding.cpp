@@ -100,6 +100,7 @@ std::string upstream_head(const RequestHead& from, const UpstreamHead& to) {
     const bool has_connection = from.fields.has("connection");
     for (const Field& field : from.fields.all) {
         if (dropped_upstream(field.name, to.policy, to.upgrade)) continue;
+        if (!to.same_request && equal_ignoring_case(field.name, "idempotency-key")) continue;
         if (named_by_connection(from.fields, field.name, has_connection)) continue;
         append_field(out, field.name, field.value);
     }

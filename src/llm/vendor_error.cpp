@@ -34,9 +34,28 @@ int status_of_words(const VendorError& error) {
         int status;
     };
     static constexpr Word words[] = {
-        {"insufficient_quota", 429}, {"rate_limit", 429},  {"authentication", 401}, {"api_key", 401},
-        {"permission", 403},         {"not_found", 404},   {"invalid", 400},        {"context_length", 400},
-        {"overload", 503},           {"server_busy", 503}, {"unavailable", 503},    {"timeout", 504},
+        {"insufficient_quota", 429},
+        {"rate_limit", 429},
+        {"resource_exhausted", 429},
+        {"too_many_requests", 429},
+        {"authentication", 401},
+        {"api_key", 401},
+        {"unauthenticated", 401},
+        {"unauthorized", 401},
+        {"permission", 403},
+        {"not_found", 404},
+        {"invalid", 400},
+        {"context_length", 400},
+        {"validation", 400},
+        {"image", 400},
+        {"unsupported", 400},
+        {"data_residency", 400},
+        {"failed_precondition", 400},
+        {"overload", 503},
+        {"server_busy", 503},
+        {"unavailable", 503},
+        {"timeout", 504},
+        {"deadline_exceeded", 504},
     };
     const std::string text = lower(error.code + " " + error.type + " " + error.error_type + " " + error.gstatus);
     for (const Word& word : words)
@@ -68,8 +87,9 @@ std::string title_of(std::string_view page) {
 }
 
 bool is_stream(std::string_view content_type, std::string_view body) {
-    return lower(content_type).starts_with("text/event-stream") || body.starts_with("data:") ||
-           body.starts_with("event:");
+    const bool json = body.front() == '{' || body.front() == '[';  // whatever its type says
+    return (lower(content_type).starts_with("text/event-stream") && !json) || body.starts_with("data:") ||
+           body.starts_with("event:") || body.starts_with(':');  // ": OPENROUTER PROCESSING"
 }
 
 /// The first event that is an error.

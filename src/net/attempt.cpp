@@ -1,6 +1,5 @@
 // One try at a target: connect, send, read the response head, judge what it is.
 #include <algorithm>
-#include <charconv>
 
 #include "net/connector.hpp"
 #include "net/exchange.hpp"
@@ -11,18 +10,6 @@ namespace streamkeeper::net {
 namespace {
 
 constexpr Duration read_on_after_write_error{1000};
-
-/// Whole seconds that a vendor asked to wait, kept between 1 and 60: several clients choke on more (errors.md, trap 7).
-std::optional<int> retry_after(const http::ResponseHead& from) {
-    if (from.status != 429 && from.status != 503) return std::nullopt;
-    const std::string_view text = from.fields.get("retry-after");
-    double seconds = 0;
-    const auto [end, error] =
-        std::from_chars(text.data(), text.data() + text.size(), seconds, std::chars_format::fixed);
-    const bool number = !text.empty() && error == std::errc() && end == text.data() + text.size();
-    if (!number || !(seconds >= 0) || seconds > 1e9) return std::nullopt;
-    return std::clamp(static_cast<int>(std::min(seconds, 60.0) + 0.999), 1, 60);
-}
 
 bool is_type(const http::ResponseHead& from, std::string_view type) {
     return http::equal_ignoring_case(from.fields.get("content-type").substr(0, type.size()), type);
@@ -89,7 +76,7 @@ bool ended_by(Wake why, Leg& leg, Session& session, Phase phase) {
     return true;
 }
 
-Task<bool> Exchange::open(Leg& leg, bool fresh_connection, Timeouts timeouts) {
+Task<bool> Exchange::open(Leg& leg, bool fresh_connection) {
     leg.began = core.reactor.now();
     if (!fresh_connection) {
         if (std::optional<Transport> idle = leg.state->take_idle(leg.began)) {
@@ -113,11 +100,12 @@ Task<bool> Exchange::open(Leg& leg, bool fresh_connection, Timeouts timeouts) {
 }
 
 /// Sends what can be sent now, and sets the deadlines that follow from it.
-RequestPump::State Exchange::push_request(Leg& leg, const Timeouts& timeouts) {
+RequestPump::State Exchange::push_request(Leg& leg) {
     const TimePoint now = core.reactor.now();
     const std::uint64_t before = leg.request->written();
     const RequestPump::State state = leg.request->pump(session, leg.transport);
     const bool moved = leg.request->written() != before;
+    if (state == RequestPump::State::done && leg.pass && moved) leg.pass->sent(now);
     record.bytes_in += leg.request->written() - before;
     if (moved && !leg.write_failed) session.deadlines.set(Deadline::first_byte, now, timeouts.first_byte);
     if (state == RequestPump::State::starved) {
@@ -138,13 +126,13 @@ RequestPump::State Exchange::push_request(Leg& leg, const Timeouts& timeouts) {
     return state;
 }
 
-Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
+Task<bool> Exchange::send_and_read_head(Leg& leg) {
     leg.answer.emplace(leg.transport, core.scratch.data(), core.scratch.size());
     const TimePoint began = core.reactor.now();
     session.deadlines.set(Deadline::first_byte, began, timeouts.first_byte);
     session.deadlines.set(Deadline::total, leg.began, timeouts.total);
     for (Answer::Read read = Answer::Read::again; read == Answer::Read::again;) {
-        const RequestPump::State state = push_request(leg, timeouts);
+        const RequestPump::State state = push_request(leg);
         if (state == RequestPump::State::client_broken) {
             leg.fail(Phase::sending, Cause::client_error,
                      "the chunked framing of the request's body is broken (RFC 9112, 7.1)");
@@ -178,7 +166,7 @@ Task<bool> Exchange::send_and_read_head(Leg& leg, Timeouts timeouts) {
 Task<Payload> Exchange::next_payload(Leg& leg, Phase phase) {
     const bool shown = phase == Phase::after_output;
     const Deadline silence = shown ? Deadline::stream_idle : Deadline::first_byte;
-    const Duration limit = shown ? plan.timeouts.stream_idle : plan.timeouts.first_byte;
+    const Duration limit = shown ? timeouts.stream_idle : timeouts.first_byte;
     if (shown) session.deadlines.clear(Deadline::first_byte);
     for (;;) {
         std::string_view bytes;
@@ -204,53 +192,54 @@ Task<Payload> Exchange::next_payload(Leg& leg, Phase phase) {
     }
 }
 
-/// What vendors say of their limits: `x-ratelimit-remaining-requests` and its family (vendors.md, header families).
-void Exchange::read_limits(const http::ResponseHead& from) {
+void Exchange::read_hints(Leg& leg) {
+    const http::ResponseHead& from = leg.answer->head();
+    record.limits.clear();
+    record.vendor_request_id.clear();
     for (const http::Field& field : from.fields.all) {
-        if (field.name.size() < 10) continue;
-        if (record.vendor_request_id.empty() && (http::equal_ignoring_case(field.name, "x-request-id") ||
-                                                 http::equal_ignoring_case(field.name, "request-id")))
+        if (field.name.size() != 10 && field.name.size() != 12) continue;
+        if (http::equal_ignoring_case(field.name, "x-request-id") ||
+            http::equal_ignoring_case(field.name, "request-id"))
             record.vendor_request_id = field.value.substr(0, 128);
-        const bool plain = http::equal_ignoring_case(field.name.substr(0, 22), "x-ratelimit-remaining-") ||
-                           http::equal_ignoring_case(field.name, "x-ratelimit-remaining");
-        if (!plain) continue;
-        double value = 0;
-        const std::string_view text = field.value;
-        const auto [end, error] =
-            std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-        if (error != std::errc() || end != text.data() + text.size() || !(value >= 0) || value > 1e15) continue;
-        RateLimitSeen seen;
-        const bool tokens = http::equal_ignoring_case(field.name, "x-ratelimit-remaining-tokens");
-        seen.dimension = tokens ? "tokens" : "requests";
-        seen.remaining = value;
-        if (!tokens && field.name.size() == 21) {
-            double reset = 0;  // Apertis and its kin: the moment as seconds since 1970
-            const std::string_view when = from.fields.get("x-ratelimit-reset");
-            const auto [stop, bad] =
-                std::from_chars(when.data(), when.data() + when.size(), reset, std::chars_format::fixed);
-            if (bad == std::errc() && stop == when.data() + when.size() && reset > 1e9 && reset < 1e11)
-                seen.reset_epoch = reset;
-        }
-        record.limits.push_back(seen);
     }
+    streamkeeper::read_limits(from.fields, std::chrono::system_clock::now(), record.limits);
+    if (leg.pass) leg.pass->answered(from.status < 300, core.reactor.now());
 }
 
-Task<void> Exchange::attempt(Leg& leg, Target target, bool fresh_connection, bool with_usage) {
+void Exchange::page_instead(Leg& leg) {
+    const int status = leg.outcome.status;
+    leg.outcome.error.html = true;
+    leg.outcome.error.http_status = leg.outcome.error.eff_status = status;
+    leg.fail(Phase::before_output, Cause::not_an_api,
+             "the upstream answers with a web page (HTML" +
+                 (status == 200 ? std::string() : ", status " + std::to_string(status)) +
+                 ") instead of an API's answer");
+}
+
+Task<void> Exchange::attempt(Leg& leg, Action action) {
+    Target& target = plan.targets[action.target];
     leg.state = core.state_of(target.upstream);
-    leg.outcome.usage_was_injected = plan.usage_injected && with_usage;
-    const bool opened = co_await open(leg, fresh_connection, plan.timeouts);
+    const bool refused = leg.state->usage_refused && target.upstream->stream_usage == StreamUsage::automatic;
+    const bool usage = wants_usage(*target.upstream, asked.endpoint, facts, refused || action.without_usage);
+    leg.outcome.usage_was_injected = usage;
+    const bool opened = co_await open(leg, action.fresh_connection);
     if (!opened) co_return;
-    const std::vector<std::string_view> pieces = spliced(body.view(), plan.splices, with_usage);
+    splices = splices_for(body.view(), facts, plan, target, usage);
+    const std::vector<std::string_view> pieces = spliced(body.view(), splices);
     std::uint64_t length = 0;
     for (const std::string_view piece : pieces) length += piece.size();
     const std::string path = target.upstream->base_url.path + asked.suffix + asked.query;
     http::UpstreamHead to{head.method, path, target.upstream.get(), target.key, {http::Framing::Kind::length, length},
                           true,        false};
+    to.same_request = !sent_once || (sent_target == action.target && sent_usage == usage && !target.renamed);
+    sent_once = true;
+    sent_target = action.target;
+    sent_usage = usage;
     leg.request.emplace(http::upstream_head(head, to), pieces);
-    const bool answered = co_await send_and_read_head(leg, plan.timeouts);
+    const bool answered = co_await send_and_read_head(leg);
     if (!answered) co_return;
     const http::ResponseHead& from = leg.answer->head();
-    read_limits(from);
+    read_hints(leg);
     if (from.status >= 300 && from.status < 400) {
         leg.fail(
             Phase::before_output, Cause::not_an_api,
@@ -258,25 +247,23 @@ Task<void> Exchange::attempt(Leg& leg, Target target, bool fresh_connection, boo
         co_return;
     }
     if (from.status >= 400) {
-        leg.outcome.retry_after = retry_after(from);
         co_await read_error(leg);
         co_return;
     }
     if (is_type(from, "text/html")) {
-        leg.fail(Phase::before_output, Cause::not_an_api,
-                 "the upstream answers with a web page (HTML) instead of an API's answer");
+        page_instead(leg);
         co_return;
     }
     const Dialect* const dialect = dialect_of(asked.endpoint);
     record.stream = dialect && is_event_stream(from, facts.stream);
     if (record.stream)
-        co_await relay_events(leg, *dialect, leg.outcome.usage_was_injected);
+        co_await relay_events(leg, *dialect);
     else
         co_await relay_json(leg);
 }
 
-void Exchange::settle(Leg& leg, const Timeouts& timeouts) {
-    session.deadlines.clear_all();
+void Exchange::settle(Leg& leg) {
+    session.deadlines.clear_attempt();
     if (!leg.transport.open()) return;
     --leg.state->busy;
     const bool reusable = leg.answer && leg.answer->whole() && !leg.answer->has_unread() &&

@@ -89,6 +89,49 @@ void Core::look_for_room() {
     if (accepting_paused_ && !accept_alarm_.pending()) accept_alarm_.set(Duration(0));
 }
 
+void Core::wake_in_turn(Session& session) {
+    to_wake_.push_back(session.shared_from_this());
+    if (to_wake_.size() == 1) reactor.post([this] { wake_some(); });
+}
+
+void Core::wake_some() {
+    constexpr std::size_t one_turn = 8;
+    for (std::size_t i = 0; i < one_turn && !to_wake_.empty(); ++i) {
+        const std::shared_ptr<Session> session = std::move(to_wake_.front());
+        to_wake_.pop_front();
+        session->wake.notify();
+    }
+    if (!to_wake_.empty()) reactor.post([this] { wake_some(); });
+}
+
+namespace {
+constexpr std::chrono::seconds a_moment{10};
+constexpr std::size_t most_failed = 1024;
+
+/// Of a large body its ends tell it apart.
+std::size_t fingerprint(std::string_view client, std::string_view body) {
+    constexpr std::size_t end = 64u << 10;
+    const std::hash<std::string_view> hash;
+    std::size_t value = hash(client) ^ body.size();
+    value = value * 31 + hash(body.substr(0, end));
+    return body.size() <= end ? value : value * 31 + hash(body.substr(body.size() - end));
+}
+}  // namespace
+
+void Core::note_failed(std::string_view client, std::string_view body) {
+    if (failed_.size() >= most_failed) failed_.pop_front();
+    failed_.emplace_back(Clock::now(), fingerprint(client, body));
+}
+
+bool Core::is_resend(const http::RequestHead& head, std::string_view client, std::string_view body) {
+    const std::string_view count = head.fields.get("x-stainless-retry-count");
+    if (!count.empty() && count != "0") return true;
+    while (!failed_.empty() && reactor.now() - failed_.front().first > a_moment) failed_.pop_front();
+    if (failed_.empty()) return false;
+    const std::size_t own = fingerprint(client, body);
+    return std::any_of(failed_.begin(), failed_.end(), [own](const auto& failed) { return failed.second == own; });
+}
+
 void Core::need_sweep() {
     if (sweep_alarm_.pending()) return;
     sweep_due_ = Clock::now() + sweep_interval;
@@ -149,15 +192,27 @@ ServerSnapshot Core::snapshot() const {
     snapshot.held = budget.used(BudgetKind::held);
     snapshot.memory = budget.total();
     for (const std::shared_ptr<const Upstream>& upstream : config->upstreams) {
-        UpstreamSnapshot one{upstream->name, upstream->base_url.text, 0, 0, 0, {}};
-        if (const auto state = by_config_.find(upstream.get()); state != by_config_.end()) {
-            one.idle = state->second.state->idle();
-            one.busy = state->second.state->busy;
+        UpstreamSnapshot one{upstream->name, upstream->base_url.text, 0, 0, 0, 0, {}, {}};
+        const UpstreamState& state = *by_config_.at(upstream.get()).state;
+        const Traffic& traffic = state.gates->traffic;
+        one.idle = state.idle();
+        one.busy = state.busy;
+        one.waiting = traffic.gates.waiting();
+        one.gates = traffic.gates.snapshot(reactor.now());
+        for (GateSnapshot& gate : one.gates) {  // by the key's place in the configuration
+            const auto slot =
+                gate.key ? std::find(state.slots.begin(), state.slots.end(), *gate.key) : state.slots.end();
+            if (gate.key) gate.key = static_cast<unsigned>(slot - state.slots.begin());
         }
         if (const auto count = in_flight_.find(upstream->name); count != in_flight_.end())
             one.in_flight = count->second;
         snapshot.in_flight += static_cast<std::size_t>(one.in_flight);
-        for (const Key& key : upstream->keys) one.keys.push_back(key.shown());
+        for (std::size_t i = 0; i < upstream->keys.size(); ++i) {
+            const Key& key = upstream->keys[i];
+            const KeyRefusal* const refusal = traffic.keys.refusal(state.slots[i], {}, reactor.now());
+            one.keys.push_back(
+                {key.name, key.shown(), traffic.keys.state(state.slots[i]), refusal ? *refusal : KeyRefusal{}});
+        }
         snapshot.upstreams.push_back(std::move(one));
     }
     return snapshot;

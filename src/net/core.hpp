@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <memory>
+#include <random>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -41,7 +43,7 @@ public:
     Reactor reactor;
     ServerHooks hooks;
     Budget budget;
-    UpstreamRegistry upstreams;
+    UpstreamRegistry upstreams{reactor};
     std::shared_ptr<const Config> config;
     /// Filled and emptied within one turn of the loop; nobody keeps bytes in it across a wait.
     std::array<char, 64 << 10> scratch;
@@ -72,6 +74,13 @@ public:
     void log(LogLevel level, std::string_view line) const {
         if (hooks.log) hooks.log(level, line);
     }
+    /// Wakes it soon, a few in each turn of the loop: a crowd that a gate lets go must not stall the streams.
+    void wake_in_turn(Session&);
+    /// Chance, for pauses: [0, 1).
+    double uniform() { return std::uniform_real_distribution<double>()(chance_); }
+    /// The client says that it has sent this before, or it failed here a moment ago.
+    bool is_resend(const http::RequestHead&, std::string_view client, std::string_view body);
+    void note_failed(std::string_view client, std::string_view body);
     const std::vector<std::unique_ptr<Listener>>& listeners() const { return listeners_; }
 
 private:
@@ -82,6 +91,7 @@ private:
     bool accept_one(Listener&);
     bool make_room();
     void sweep();
+    void wake_some();
     void trim_when_quiet(TimePoint now);
     void refresh_rules();
     void accept_again();
@@ -100,6 +110,9 @@ private:
     Reactor::Alarm sweep_alarm_, drain_alarm_, accept_alarm_;
     TimePoint sweep_due_, last_request_;
     bool draining_ = false, accepting_paused_ = false, trim_due_ = false;
+    std::deque<std::shared_ptr<Session>> to_wake_;
+    std::deque<std::pair<TimePoint, std::size_t>> failed_;  ///< fingerprints of bodies
+    std::minstd_rand chance_{std::random_device{}()};
     std::uint64_t descriptor_limit_ = 1024;
     std::uint64_t id_seed_, id_count_ = 0;
 };

@@ -6,6 +6,7 @@
 
 #include "net/exchange.hpp"
 #include "streamkeeper/dialect.hpp"
+#include "streamkeeper/document_events.hpp"
 #include "streamkeeper/usage.hpp"
 
 namespace streamkeeper::net {
@@ -24,13 +25,14 @@ struct EventStream {
     Leg& leg;
     const Dialect& dialect;
     bool hide_usage;
-    sse::Splitter splitter;
-    std::string head;  ///< ours, sent with the first payload
-    std::string held;  ///< events before it
-    Reservation held_reserved;
-    std::vector<std::string_view> batch;  ///< events of this turn, neighbours joined
-    std::string joined;                   ///< storage of sse::read
-    std::vector<char> open_choices;       ///< see Dialect::note_choices
+    bool converted = false;  ///< from a document (document_events.hpp)
+    sse::Splitter splitter{};
+    std::string head{};  ///< ours, sent with the first payload
+    std::string held{};  ///< events before it
+    Reservation held_reserved{};
+    std::vector<std::string_view> batch{};  ///< events of this turn, neighbours joined
+    std::string joined{};                   ///< storage of sse::read
+    std::vector<char> open_choices{};       ///< see Dialect::note_choices
     bool output = false, a_finish = false, finished = false, terminal = false, failed = false, broken = false,
          refused = false;
 
@@ -73,7 +75,7 @@ void EventStream::end(Answer::Read how) {
 }
 
 void EventStream::set_deadline(TimePoint now) {
-    const Timeouts& timeouts = exchange.plan.timeouts;
+    const Timeouts& timeouts = exchange.timeouts;
     Deadlines& deadlines = exchange.session.deadlines;
     if (terminal)
         deadlines.set(Deadline::stream_idle, now, wait_for_the_end);
@@ -94,6 +96,7 @@ bool EventStream::take_event(std::string_view event, std::string_view payload) {
         leg.outcome.error =
             read_vendor_error(leg.answer->head().status, type, mask_secrets(std::string(event), secrets));
         leg.outcome.vendor_body = mask_secrets(std::string(read.data), secrets);
+        exchange.read_waits(leg);
         failed = true;
         return false;
     }
@@ -105,13 +108,14 @@ bool EventStream::take_event(std::string_view event, std::string_view payload) {
         exchange.record.first_output = Clock::now();
         exchange.session.deadlines.clear(Deadline::first_byte);
         exchange.session.deadlines.set(Deadline::stream_progress, exchange.record.first_output,
-                                       exchange.plan.timeouts.stream_progress);
-        head = exchange.answer_head(leg, exchange.open_framing());
+                                       exchange.timeouts.stream_progress);
+        if (!exchange.committed) head = exchange.answer_head(leg, exchange.open_framing(), converted);
+        if (!exchange.early) exchange.begin_heartbeats();
         batch.push_back(held);
     }
     if (facts.payload)
         exchange.session.deadlines.set(Deadline::stream_progress, exchange.core.reactor.now(),
-                                       exchange.plan.timeouts.stream_progress);
+                                       exchange.timeouts.stream_progress);
     if (!output && !hold(event)) return false;
     if (output) show(event, payload);
     return true;
@@ -139,6 +143,7 @@ void EventStream::show(std::string_view event, std::string_view payload) {
 
 void EventStream::send_batch() {
     if (batch.empty()) return;
+    exchange.last_shown = exchange.last_event = exchange.core.reactor.now();
     if (exchange.chunked_out) {
         exchange.out.send_chunk(head, batch);
     } else {
@@ -198,10 +203,23 @@ void EventStream::finish() {
 
 }  // namespace
 
-Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect, bool hide_usage) {
+void Exchange::show_as_events(Leg& leg, std::string_view json) {
+    const std::optional<std::string> events = events_of(asked.endpoint, json, true);
+    if (!events)
+        return leg.fail(Phase::before_output, Cause::bad_body, "the upstream's answer is no answer of this endpoint");
+    record.stream = true;
+    EventStream stream{*this, leg, *dialect_of(asked.endpoint), !facts.usage_asked, true};
+    stream.take(*events);
+    stream.send_batch();
+    stream.end(Answer::Read::done);
+    stream.finish();
+}
+
+Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect) {
     if (!leg.undo_encoding()) co_return;
-    EventStream stream{*this, leg, dialect, hide_usage, {}, {}, {}, {}, {}, {}, {}};
-    session.deadlines.set(Deadline::stream_progress, core.reactor.now(), plan.timeouts.stream_progress);
+    leg.outcome.event_stream = true;
+    EventStream stream{*this, leg, dialect, leg.outcome.usage_was_injected};
+    session.deadlines.set(Deadline::stream_progress, core.reactor.now(), timeouts.stream_progress);
     for (std::size_t shown = 0;;) {
         std::string_view payload;
         Answer::Read read = leg.answer->next_of_read(payload);

@@ -2,6 +2,7 @@
 #include "net/exchange.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace streamkeeper::net {
 
@@ -26,6 +27,26 @@ std::string received_names(const http::ResponseHead& head) {
     return names;
 }
 
+http::Refusal bad_override(std::string name, const std::string& example) {
+    return {400, "invalid_parameter", name + " must be a duration such as " + example};
+}
+
+/// `x-stainless-timeout`: how many seconds the client's SDK waits for an answer.
+Duration stainless_timeout(const http::RequestHead& head) {
+    const std::string_view text = head.fields.get("x-stainless-timeout");
+    double seconds = 0;
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), seconds, std::chars_format::fixed);
+    const bool number = !text.empty() && error == std::errc() && end == text.data() + text.size();
+    if (!number || !(seconds > 0) || seconds > 1e7) return no_limit;
+    return Duration(static_cast<std::int64_t>(seconds * 1000));
+}
+
+std::optional<std::string_view> fallback_header(const http::RequestHead& head) {
+    if (!head.fields.has("x-streamkeeper-fallback")) return std::nullopt;
+    return head.fields.get("x-streamkeeper-fallback");
+}
+
 /// Characters of UTF-8 are not cut in two.
 void bound(std::string& text, std::size_t most) {
     if (text.size() <= most) return;
@@ -42,7 +63,8 @@ void bound_record(Record& record) {
     for (AttemptRecord& attempt : record.attempts) bound(attempt.model, 256);
 }
 
-/// The line that `log.level: debug` adds for each attempt (contract, section 7).
+}  // namespace
+
 std::string attempt_line(const Record& record, const AttemptRecord& attempt, const Leg& leg) {
     std::string line = record.id + " attempt " + std::to_string(record.attempts.size()) + ": " + attempt.upstream;
     if (!attempt.key.empty()) line += ", key " + attempt.key;
@@ -54,8 +76,6 @@ std::string attempt_line(const Record& record, const AttemptRecord& attempt, con
     if (attempt.status) line += "; received: " + received_names(leg.answer->head());
     return line;
 }
-
-}  // namespace
 
 Exchange::Exchange(Session& the_session, std::shared_ptr<const Config> the_config, const http::RequestHead& from)
     : session(the_session),
@@ -77,7 +97,8 @@ Exchange::Exchange(Session& the_session, std::shared_ptr<const Config> the_confi
 }
 
 Exchange::~Exchange() {
-    if (counted) core.request_ended(record.upstream);
+    session.answering = nullptr;
+    if (asked_of) core.request_ended(asked_of->config().name);
 }
 
 Task<bool> Exchange::run() {
@@ -118,9 +139,13 @@ Task<bool> Exchange::run() {
         keep_alive = false;
     }
     record.ended = Clock::now();
+    session.answering = nullptr;
+    session.deadlines.clear_all();
     record.own = session.own - own_before;
     record.bytes_out = out.bytes();
     bound_record(record);
+    if (record.policy && (record.ending == Ending::error || record.ending == Ending::aborted))
+        core.note_failed(record.client, body.view());
     if (!own_page && core.hooks.record) core.hooks.record(record);
     if (!body_read) keep_alive = false;
     co_return keep_alive && !out.failed();
@@ -248,70 +273,57 @@ Task<void> Exchange::answer_policy() {
         co_return;
     }
     record.model_asked = facts.model;
+    if (!refusal) refusal = read_overrides();
     const std::shared_ptr<const Upstream> fallback = config->upstream_ptr(default_name(*config));
-    if (needs_default_list(*config, asked.upstream, facts.model)) co_await refresh_models(fallback, false);
+    if (!refusal && needs_default_list(*config, asked.upstream, facts.model))
+        co_await refresh_models(fallback, Need::routing);
     if (client_gone) co_return;
     const auto in_list = [this, &fallback](std::string_view id) { return core.state_of(fallback)->models.has(id); };
     std::variant<streamkeeper::Route, http::Refusal> chosen =
         streamkeeper::route(*config, asked.upstream, facts.model, in_list);
-    if (const http::Refusal* const unknown = std::get_if<http::Refusal>(&chosen)) {
-        send_refusal(*unknown);
+    if (http::Refusal* const unknown = std::get_if<http::Refusal>(&chosen); unknown && !refusal)
+        refusal = std::move(*unknown);
+    if (refusal) {
+        send_refusal(*refusal);
         co_return;
     }
     const streamkeeper::Route& route = std::get<streamkeeper::Route>(chosen);
-    plan = make_plan(*config, route, asked.endpoint, body.view(), facts, core.state_of(route.upstream)->usage_refused);
-    record.upstream = route.upstream->name;
-    record.model = route.model;
-    core.request_began(record.upstream);
-    counted = true;
+    const auto known = [this](const std::shared_ptr<const Upstream>& upstream) { return known_of(upstream); };
+    plan = make_plan(*config, route, facts, fallback_header(head), known);
+    begin_exchange();
+    if (wanted_dialect() && config->stream.commit_hold != no_limit) {
+        session.answering = this;
+        session.deadlines.set(Deadline::heartbeat, record.began, config->stream.commit_hold);
+    }
     co_await loop_attempts();
 }
 
-Task<void> Exchange::loop_attempts() {
-    AttemptLoop loop;
-    const Target target = plan.targets.front();
-    record.key = target.key ? target.key->name : std::string();
-    bool fresh = false, with_usage = plan.usage_injected;
-    for (;;) {
-        Leg leg;
-        co_await attempt(leg, target, fresh, with_usage);
-        const Action action = loop.on(leg.outcome);
-        note(leg, action);
-        if (action.without_usage) {
-            leg.state->usage_refused = true;
-            with_usage = false;
-            core.log(LogLevel::info, "upstream " + record.upstream +
-                                         " refuses stream_options; its streams are not metered from now on");
-        }
-        settle(leg, plan.timeouts);
-        if (action.kind == Action::Kind::send_again) {
-            fresh = fresh || action.fresh_connection;
-            continue;
-        }
-        if (leg.outcome.cause == Cause::client_gone) {
-            client_gone = true;
-        } else if (action.kind == Action::Kind::fail && committed) {
-            give_up(action, leg.outcome, record.stream ? dialect_of(asked.endpoint) : nullptr);
-        } else if (action.kind == Action::Kind::fail) {
-            send_error(action, leg.outcome);
-        }
-        co_return;
-    }
+/// The request is counted, and shown, at what was asked for until an attempt says otherwise.
+void Exchange::begin_exchange() {
+    const Target& first = plan.targets.front();
+    record.upstream = first.upstream->name;
+    record.model = first.model;
+    asked_of = core.state_of(first.upstream);
+    core.request_began(record.upstream);
+    record.resend = core.is_resend(head, record.client, body.view());
 }
 
-void Exchange::note(const Leg& leg, const Action& action) {
-    AttemptRecord attempt;
-    attempt.upstream = record.upstream;
-    attempt.key = record.key;
-    attempt.model = record.model;
-    attempt.status = leg.outcome.status;
-    attempt.reason = action.reason;
-    attempt.error_class = error_class(leg.outcome);
-    attempt.detail = leg.outcome.detail;
-    attempt.took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - leg.began);
-    record.attempts.push_back(std::move(attempt));
-    if (core.config->log.level == LogLevel::debug)
-        core.log(LogLevel::debug, attempt_line(record, record.attempts.back(), leg));
+std::optional<http::Refusal> Exchange::read_overrides() {
+    const Retry& retry = config->retry;
+    Duration most = facts.stream ? retry.deadline_stream : retry.deadline_other;
+    if (const std::string_view text = head.fields.get("x-streamkeeper-max-wait"); !text.empty()) {
+        const std::optional<Duration> wish = parse_duration(text);
+        if (!wish) return bad_override("x-streamkeeper-max-wait", "20s");
+        most = std::min(most, *wish);
+    }
+    if (const std::string_view text = head.fields.get("x-streamkeeper-timeout"); !text.empty()) {
+        const std::optional<Duration> wish = parse_duration(text);
+        if (!wish || *wish <= Duration(0)) return bad_override("x-streamkeeper-timeout", "60s");
+        first_byte_override = *wish;
+    }
+    most = std::min(most, stainless_timeout(head));
+    if (most != no_limit) deadline = record.began + most;
+    return std::nullopt;
 }
 
 }  // namespace streamkeeper::net

@@ -1,11 +1,13 @@
 /// An exchange: one request and its answer. `run` reads like the line in architecture.md; what it asks is answered by
 /// the pure rooms, and what it does is done by the files beside it, each a part of the way:
 ///
-///   exchange.cpp   read body ─ plan ─ attempt loop ─ record
+///   exchange.cpp   read body ─ plan ─ record
+///   attempts.cpp   obeys the attempt loop: send, pause, wait at gates, give up
 ///   attempt.cpp    connect ─ send ─ response head ─ judge
 ///   event_relay.cpp, json_answer.cpp   the answers of policy paths
 ///   raw_relay.cpp  pass-through: bytes both ways, upgrades
 ///   reply.cpp      what streamkeeper itself says to a client
+///   commit.cpp     a stream's early commit, its heartbeats, and the end of one that can't be completed
 #pragma once
 
 #include <memory>
@@ -23,6 +25,7 @@
 #include "streamkeeper/error_body.hpp"
 #include "streamkeeper/inflate.hpp"
 #include "streamkeeper/plan.hpp"
+#include "streamkeeper/traffic.hpp"
 
 namespace streamkeeper::net {
 
@@ -34,9 +37,11 @@ struct Leg {
     std::optional<Answer> answer;
     std::unique_ptr<http::Inflater> inflater;  ///< for an answer that is encoded although identity was asked for
     std::string inflated;                      ///< what it made of the last run
+    Pass* pass = nullptr;                      ///< the attempt loop's permission; null for our own errands
     bool reused = false, write_failed = false;
     TimePoint began;
     Outcome outcome;
+    std::string raw_error;  ///< pass-through: a failed answer as the client may see it, head and all
 
     ~Leg();
     void fail(Phase phase, Cause cause, std::string detail);
@@ -75,59 +80,101 @@ struct Exchange {
     Task<bool> wait_for_budget(Bytes bytes);
     /// Moves what has come of the body into `body`, without waiting.
     void take_body(http::BodyDecoder& decoder);
+    /// Deadlines and timeouts that the client's own fields name. Nothing if they are well.
+    std::optional<http::Refusal> read_overrides();
+    void begin_exchange();
+
+    // ---- attempts.cpp
     Task<void> loop_attempts();
-    void note(const Leg&, const Action&);
+    LoopSettings loop_settings();
+    Known known_of(const std::shared_ptr<const Upstream>&) const;
+    std::uint64_t context_window(const Target&) const;
+    /// Pauses until then. False: the client left, or the daemon ends.
+    Task<bool> pause_until(TimePoint until);
+    Task<Action> wait_at_gates(AttemptLoop& loop);
+    Task<Action> ask_for_names(AttemptLoop& loop, std::size_t target);
+    void begin_attempt(const AttemptLoop&, const Action&);
+    void note(const Leg&, const AttemptLoop&, const Action&);
+    void conclude(const Action&, const Outcome* last);
+    void note_wait(std::string_view cause, TimePoint began);
 
     // ---- attempt.cpp
-    Task<void> attempt(Leg& leg, Target target, bool fresh_connection, bool with_usage);
+    Task<void> attempt(Leg& leg, Action action);
     /// Opens or reuses a connection. False: `leg.outcome` says why not.
-    Task<bool> open(Leg& leg, bool fresh_connection, Timeouts timeouts);
+    Task<bool> open(Leg& leg, bool fresh_connection);
     /// Sends the request and reads up to the response head. False: `leg.outcome` says why not.
-    Task<bool> send_and_read_head(Leg& leg, Timeouts timeouts);
-    RequestPump::State push_request(Leg& leg, const Timeouts& timeouts);
+    Task<bool> send_and_read_head(Leg& leg);
+    RequestPump::State push_request(Leg& leg);
     /// The next run of the answer's payload, decoded; waits for it.
     Task<Payload> next_payload(Leg& leg, Phase phase);
-    void settle(Leg&, const Timeouts&);  ///< back into the pool, or closed
-    void read_limits(const http::ResponseHead&);
+    void settle(Leg&);          ///< back into the pool, or closed
+    void read_hints(Leg& leg);  ///< what the answer says of limits and waits
+    /// Says in the outcome that the answer was a web page.
+    void page_instead(Leg& leg);
 
     // ---- event_relay.cpp
-    Task<void> relay_events(Leg& leg, const Dialect& dialect, bool hide_usage);
+    Task<void> relay_events(Leg& leg, const Dialect& dialect);
 
     // ---- json_answer.cpp
     /// Collects the whole answer, then shows it; too large for the budget, it is streamed instead.
     Task<void> relay_json(Leg& leg);
     Task<void> stream_document(Leg& leg, Buffer collected, std::string_view more);
     void show_document(Leg& leg, std::string_view json);
+    /// A document to a client that asked for a stream: told as that stream.
+    void show_as_events(Leg& leg, std::string_view json);
+    /// How long an answer that is an error asks to wait.
+    void read_waits(Leg& leg) const;
     /// Collects the body of an error answer, up to a bound, and reads it.
     Task<void> read_error(Leg& leg);
 
     // ---- raw_relay.cpp
     Task<void> pass_through();
-    Task<void> relay_raw(Leg& leg, Timeouts timeouts);
-    void end_pass_through(const Leg& leg, const Action& action);
+    Task<void> attempt_raw(Leg& leg, Action action);
+    Task<void> relay_raw(Leg& leg);
+    Task<void> collect_raw_error(Leg& leg);
+    void push_body(Leg& leg);
+    bool conclude_raw(const Action&, const Outcome* last);
     void send_payload(std::string_view bytes);  ///< framed as the answer's head said
     Task<void> tunnel(Leg& leg);
     Io forward(Leg& leg, Buffer& to_upstream);
 
     // ---- models_list.cpp
     Task<void> answer_models();
-    /// `needed`: somebody asked for the list itself; else a list that could not be had is not tried for again at once.
-    Task<void> refresh_models(std::shared_ptr<const Upstream> upstream, bool needed);
-    Task<void> fetch_models(Leg& leg);
+    /// Who wants an upstream's model list, and so how old it may be.
+    enum class Need {
+        list,     ///< somebody asked for the list itself
+        routing,  ///< it decides what a name means; a list that could not be had is not tried for again at once
+        names,    ///< the upstream refused a name: fetched anew, at most once a minute
+    };
+    Task<void> refresh_models(std::shared_ptr<const Upstream> upstream, Need need);
+    static bool list_is_due(ModelList& list, Need need, TimePoint now);
+    Task<void> fetch_models(Leg& leg, const Key* key);
 
     // ---- reply.cpp
     void send_refusal(const http::Refusal&);
-    void send_error(const Action&, const Outcome&);
+    void send_error(const Action&, const Outcome* last);
     void send_api_error(ApiError);
     void send_page(int status, std::string_view content_type, std::string_view text, std::string_view more_fields = {});
     /// Status line and fields of an upstream's answer, ours added; ends with the blank line.
-    std::string answer_head(const Leg&, const http::Framing& body);
+    std::string answer_head(const Leg&, const http::Framing& body, bool as_events = false);
     /// How an answer of unknown length is framed for this client.
     http::Framing open_framing() const;
-    /// After the commit: the rest can't come. Says so as the contract's "giving up after the commit" demands.
-    void give_up(const Action&, const Outcome&, const Dialect*);
+    ApiError error_of(const Action&, const Outcome* last) const;
     /// Waits until the client has taken everything. False if it left, or took nothing for too long.
     Task<bool> flush();
+
+    // ---- commit.cpp
+    /// The heartbeat's time has come: commits a stream whose answer is late, then shows that it lives.
+    void beat();
+    /// From the commit on.
+    void begin_heartbeats();
+    void commit_early();
+    void send_noop(TimePoint now);
+    void append_early_fields(std::string& out) const;
+    /// After the commit: the rest can't come. Says so as the contract's "giving up after the commit" demands.
+    void give_up(const Action&, const Outcome* last);
+    /// The dialect of a client that asked for a stream; null if it did not.
+    const Dialect* wanted_dialect() const { return facts.stream ? dialect_of(asked.endpoint) : nullptr; }
 
     Session& session;
     Core& core;
@@ -141,11 +188,28 @@ struct Exchange {
     Reservation body_reservation;
     BodyFacts facts;
     Plan plan;
-    bool keep_alive, body_read, committed = false, chunked_out = false, aborted = false, client_gone = false,
-                                counted = false;
+    Timeouts timeouts;                        ///< of the attempt that runs
+    Duration first_byte_override{0};          ///< x-streamkeeper-timeout; 0: none
+    TimePoint deadline = TimePoint::max();    ///< past it no wait and no attempt begins
+    std::vector<Splice> splices;              ///< of the attempt that runs
+    std::string raw_error;                    ///< of the last attempt (pass-through)
+    std::shared_ptr<UpstreamState> asked_of;  ///< counts this request
+    TimePoint last_shown{}, last_event{};     ///< when the client last got bytes, and an event
+    std::size_t last_group = 0;               ///< of the last attempt's target
+    std::int64_t last_sequence = -1;          ///< responses: `sequence_number` of the last event shown
+    bool keep_alive, body_read, committed = false, chunked_out = false, aborted = false, client_gone = false;
+    bool early = false;                          ///< committed before an upstream answered
+    bool sent_once = false, sent_usage = false;  ///< an attempt was made; with our usage option
+    std::size_t sent_target = 0;                 ///< and to which target: an Idempotency-Key stands for all of that
     bool shown_whole = false;  ///< the terminal event was taken: a client that leaves now has all it asked for
     Clock::duration own_before;
 };
+
+/// The line that `log.level: debug` adds for each attempt (contract, section 7).
+std::string attempt_line(const Record&, const AttemptRecord&, const Leg&);
+
+/// May a pass-through request be sent again? Bodyless GET and HEAD may.
+bool repeatable(const http::RequestHead&);
 
 /// All that no answer may show: keys and tokens.
 std::vector<std::string_view> secrets_of(const Config&);

@@ -91,15 +91,14 @@ void Exchange::show_document(Leg& leg, std::string_view json) {
     if (mistake && from.body.kind == http::Framing::Kind::until_close)
         return leg.fail(Phase::before_output, Cause::closed,
                         "the upstream closed the connection in the middle of its answer");
-    if (mistake && read_vendor_error(from.status, {}, json).html)
-        return leg.fail(Phase::before_output, Cause::not_an_api,
-                        "the upstream answers with a web page (HTML) instead of an API's answer");
+    if (mistake && read_vendor_error(from.status, {}, json).html) return page_instead(leg);
     if (!mistake && is_error(json, members)) {
         leg.fail(Phase::before_output, Cause::stream_error, "");
         leg.outcome.vendor_body = mask_secrets(std::string(json), secrets_of(*config));
         leg.outcome.error = read_vendor_error(from.status, from.fields.get("content-type"), leg.outcome.vendor_body);
-        return;
+        return read_waits(leg);
     }
+    if (wanted_dialect() && !mistake && !json.empty()) return show_as_events(leg, json);
     if (!mistake) meter(json, record.usage);
     record.usage_expected = true;
     const std::string bytes = answer_head(leg, {http::Framing::Kind::length, json.size()});
@@ -123,11 +122,18 @@ Task<void> Exchange::read_error(Leg& leg) {
     collected = mask_secrets(std::move(collected), secrets_of(*config));
     const http::ResponseHead& from = leg.answer->head();
     leg.outcome.error = read_vendor_error(from.status, from.fields.get("content-type"), collected);
-    if (leg.outcome.error.html)
-        leg.fail(Phase::before_output, Cause::not_an_api,
-                 "the upstream answers with a web page (HTML, status " + std::to_string(from.status) +
-                     ") instead of an API's answer");
+    if (leg.outcome.error.html) page_instead(leg);
+    collected.resize(std::min(collected.size(), 2 * max_vendor_body));  // it is kept while the request waits
+    collected.shrink_to_fit();
     leg.outcome.vendor_body = std::move(collected);
+    read_waits(leg);
+}
+
+void Exchange::read_waits(Leg& leg) const {
+    const http::ResponseHead& from = leg.answer->head();
+    const VendorError& error = leg.outcome.error;
+    leg.outcome.wait = wait_hint(error.eff_status, from.fields, error, std::chrono::system_clock::now());
+    leg.outcome.should_retry = should_retry(from.fields);
 }
 
 }  // namespace streamkeeper::net

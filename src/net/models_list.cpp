@@ -9,7 +9,7 @@ namespace streamkeeper::net {
 
 namespace {
 
-constexpr std::chrono::minutes list_stays_fresh{5};
+constexpr std::chrono::minutes list_stays_fresh{5}, names_stay_fresh{1};
 /// A list that can't be had delays nobody for long, and not everybody again and again.
 constexpr Duration list_may_take{10'000}, try_again{30'000};
 constexpr std::size_t largest_list = 16u << 20;
@@ -60,35 +60,55 @@ std::string alias_entry(const std::string& alias) {
 
 }  // namespace
 
-Task<void> Exchange::refresh_models(std::shared_ptr<const Upstream> upstream, bool needed) {
+/// Whether the list is to be fetched now.
+bool Exchange::list_is_due(ModelList& list, Need need, TimePoint now) {
+    const bool had = list.fetched_at.has_value();
+    if (need == Need::names && had) {
+        const bool soon = list.refreshed_at && now - *list.refreshed_at < names_stay_fresh;
+        if (!soon) list.refreshed_at = now;
+        return !soon;
+    }
+    if (had && now - *list.fetched_at < list_stays_fresh) return false;
+    const bool tried = list.tried_at && now - *list.tried_at < try_again;
+    return !(tried && (had || need == Need::routing));
+}
+
+Task<void> Exchange::refresh_models(std::shared_ptr<const Upstream> upstream, Need need) {
     const std::shared_ptr<UpstreamState> state = core.state_of(upstream);
     const TimePoint now = core.reactor.now();
-    if (state->models.fetched_at && now - *state->models.fetched_at < list_stays_fresh) co_return;
-    const bool tried = state->models.tried_at && now - *state->models.tried_at < try_again;
-    if (tried && (state->models.fetched_at || !needed)) co_return;
+    if (!list_is_due(state->models, need, now)) co_return;
+    // It is a call like any other for the vendor's limits; it never waits for one.
+    Traffic& traffic = state->gates->traffic;
+    const std::vector<Key>& keys = upstream->keys;
+    std::size_t chosen = 0;
+    while (chosen + 1 < keys.size() && !traffic.keys.may_use(state->slots[chosen], {}, false, now)) ++chosen;
+    const Lane lane{keys.empty() ? 0 : state->slots[chosen], {}, 0, true};
+    std::optional<Pass> pass = traffic.gates.try_pass(lane, now);
+    if (!pass) co_return;
     state->models.tried_at = now;
+    const Key* const key = keys.empty() ? nullptr : &keys[chosen];
     for (bool fresh : {false, true}) {
         Leg leg;
         leg.state = state;
-        plan.timeouts = timeouts_for(*config, *upstream, {});
-        for (Duration* const limit : {&plan.timeouts.connect, &plan.timeouts.first_byte, &plan.timeouts.total})
+        leg.pass = &*pass;
+        timeouts = timeouts_for(*config, *upstream, {});
+        for (Duration* const limit : {&timeouts.connect, &timeouts.first_byte, &timeouts.total})
             *limit = std::min(*limit, list_may_take);
-        const bool opened = co_await open(leg, fresh, plan.timeouts);
-        if (opened) co_await fetch_models(leg);
+        const bool opened = co_await open(leg, fresh);
+        if (opened) co_await fetch_models(leg, key);
         const bool stale = leg.outcome.cause == Cause::closed && leg.reused && !leg.outcome.answer_began;
         if (leg.outcome.cause == Cause::client_gone)
             client_gone = true;
         else if (leg.outcome.cause != Cause::answered)
             core.log(LogLevel::warning,
                      "the model list of " + upstream->name + " can't be fetched: " + leg.outcome.detail);
-        settle(leg, plan.timeouts);
+        settle(leg);
         if (!stale) break;
     }
 }
 
-Task<void> Exchange::fetch_models(Leg& leg) {
+Task<void> Exchange::fetch_models(Leg& leg, const Key* key) {
     const Upstream& upstream = leg.state->config();
-    const Key* const key = upstream.keys.empty() ? nullptr : &upstream.keys.front();
     http::RequestHead blank;
     blank.method = "GET";
     const std::string path = upstream.base_url.path + "/models";
@@ -96,8 +116,9 @@ Task<void> Exchange::fetch_models(Leg& leg) {
     std::string request = http::upstream_head(blank, to);
     if (upstream.auth == AuthStyle::x_api_key) request.insert(request.size() - 2, "anthropic-version: 2023-06-01\r\n");
     leg.request.emplace(std::move(request), std::vector<std::string_view>());
-    const bool answered = co_await send_and_read_head(leg, plan.timeouts);
+    const bool answered = co_await send_and_read_head(leg);
     if (!answered) co_return;
+    leg.pass->answered(leg.answer->head().status == 200, core.reactor.now());
     if (!leg.undo_encoding()) co_return;
     std::string text;
     for (;;) {
@@ -113,6 +134,7 @@ Task<void> Exchange::fetch_models(Leg& leg) {
                  "status " + std::to_string(status) + ", " + std::to_string(models.size()) + " models");
         co_return;
     }
+    leg.state->gates->traffic.corrected.clear();
     leg.state->models.models = std::move(models);
     leg.state->models.fetched_at = Clock::now();
 }
@@ -121,7 +143,7 @@ Task<void> Exchange::answer_models() {
     std::size_t known = 0;
     std::vector<std::shared_ptr<UpstreamState>> states;
     for (const std::shared_ptr<const Upstream>& upstream : config->upstreams) {
-        co_await refresh_models(upstream, true);
+        co_await refresh_models(upstream, Need::list);
         if (client_gone) co_return;
         states.push_back(core.state_of(upstream));
         known += states.back()->models.models.size();

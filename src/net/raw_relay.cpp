@@ -13,74 +13,75 @@ constexpr std::size_t largest_error = 4u << 20;
 
 }  // namespace
 
+bool repeatable(const http::RequestHead& head) {
+    return head.body.kind == http::Framing::Kind::none && (head.method == "GET" || head.method == "HEAD") &&
+           !head.websocket;
+}
+
 Task<void> Exchange::pass_through() {
+    std::optional<http::Refusal> refusal = read_overrides();
     std::variant<Route, http::Refusal> chosen =
         streamkeeper::route(*config, asked.upstream, {}, [](std::string_view) { return false; });
-    if (const http::Refusal* const refusal = std::get_if<http::Refusal>(&chosen)) {
+    if (http::Refusal* const unknown = std::get_if<http::Refusal>(&chosen); unknown && !refusal)
+        refusal = std::move(*unknown);
+    if (refusal) {
         send_refusal(*refusal);
         co_return;
     }
-    Route& route = std::get<Route>(chosen);
-    const Timeouts timeouts = timeouts_for(*config, *route.upstream, {});
-    const Key* const key = route.upstream->keys.empty() ? nullptr : &route.upstream->keys.front();
-    record.upstream = route.upstream->name;
-    record.key = key ? key->name : std::string();
-    plan.timeouts = timeouts;
-    core.request_began(record.upstream);
-    counted = true;
+    const auto known = [this](const std::shared_ptr<const Upstream>& upstream) { return known_of(upstream); };
+    plan = make_plan(std::get<Route>(chosen), known);
+    begin_exchange();
     if (head.expect_continue && !session.client_ended()) out.send("HTTP/1.1 100 Continue\r\n\r\n");
-    AttemptLoop loop;
-    for (bool fresh = false;;) {
-        Leg leg;
-        leg.state = core.state_of(route.upstream);
-        // What can't be sent twice, a body that streams above all, does not go on a connection that may be stale.
-        const bool repeatable =
-            head.body.kind == http::Framing::Kind::none && (head.method == "GET" || head.method == "HEAD");
-        const bool opened = co_await open(leg, fresh || !repeatable || head.websocket, timeouts);
-        if (opened) {
-            const std::string path = route.upstream->base_url.path + asked.suffix + asked.query;
-            http::UpstreamHead to{head.method, path, route.upstream.get(), key, head.body, false, head.websocket};
-            leg.request.emplace(http::upstream_head(head, to), http::BodyDecoder(head.body),
-                                head.body.kind == http::Framing::Kind::chunked);
-            const bool answered = co_await send_and_read_head(leg, timeouts);
-            body_read = leg.request->state() == RequestPump::State::done;
-            if (answered) {
-                read_limits(leg.answer->head());
-                if (leg.answer->head().status == 101)
-                    co_await tunnel(leg);
-                else
-                    co_await relay_raw(leg, timeouts);
-                body_read = leg.request->state() == RequestPump::State::done;
-            }
-        }
-        const Action action = loop.on(leg.outcome);
-        note(leg, action);
-        settle(leg, timeouts);
-        if (action.kind == Action::Kind::send_again) {
-            fresh = true;
-            continue;
-        }
-        end_pass_through(leg, action);
-        co_return;
-    }
+    co_await loop_attempts();
 }
 
-void Exchange::end_pass_through(const Leg& leg, const Action& action) {
-    const Cause cause = leg.outcome.cause;
-    if (!body_read) keep_alive = false;
-    if (cause == Cause::client_gone) {
-        client_gone = true;
-    } else if (action.kind != Action::Kind::fail) {
-        return;
-    } else if (committed && (leg.outcome.phase != Phase::after_output || cause == Cause::answered)) {
-        record.ending = Ending::error;
-    } else if (committed) {
-        give_up(action, leg.outcome, nullptr);
-    } else if (cause == Cause::client_error || cause == Cause::client_slow) {
-        send_refusal({action.status, action.code, leg.outcome.detail});
-    } else {
-        send_error(action, leg.outcome);
+Task<void> Exchange::attempt_raw(Leg& leg, Action action) {
+    const Target& target = plan.targets[action.target];
+    leg.state = core.state_of(target.upstream);
+    // What can't be sent twice, a body that streams above all, does not go on a connection that may be stale.
+    const bool opened = co_await open(leg, action.fresh_connection || !repeatable(head));
+    if (!opened) co_return;
+    const std::string path = target.upstream->base_url.path + asked.suffix + asked.query;
+    http::UpstreamHead to{head.method, path, target.upstream.get(), target.key, head.body, false, head.websocket};
+    to.same_request = !sent_once || sent_target == action.target;
+    sent_once = true;
+    sent_target = action.target;
+    leg.request.emplace(http::upstream_head(head, to), http::BodyDecoder(head.body),
+                        head.body.kind == http::Framing::Kind::chunked);
+    const bool answered = co_await send_and_read_head(leg);
+    if (answered) {
+        read_hints(leg);
+        const int status = leg.answer->head().status;
+        if (status == 101)
+            co_await tunnel(leg);
+        else if (status >= 400)
+            co_await collect_raw_error(leg);
+        else
+            co_await relay_raw(leg);
     }
+    body_read = leg.request->state() == RequestPump::State::done;
+}
+
+/// What the client is told of a failure that is no answer of the vendor, or the vendor's own bytes. False: nothing was
+/// told yet.
+bool Exchange::conclude_raw(const Action& action, const Outcome* last) {
+    if (!body_read) keep_alive = false;
+    if (committed && last && last->phase != Phase::after_output) {
+        record.ending = Ending::error;
+        return true;
+    }
+    if (committed) return false;
+    if (last && (last->cause == Cause::client_error || last->cause == Cause::client_slow)) {
+        send_refusal({action.status, action.code, last->detail});
+        return true;
+    }
+    if (raw_error.empty() || !last || !action.message.empty()) return false;
+    out.send(raw_error);
+    committed = true;
+    record.ending = Ending::error;
+    record.status = last->status;
+    record.first_output = Clock::now();
+    return true;
 }
 
 void Exchange::send_payload(std::string_view bytes) {
@@ -90,40 +91,20 @@ void Exchange::send_payload(std::string_view bytes) {
         out.send(bytes);
 }
 
-Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
+Task<void> Exchange::relay_raw(Leg& leg) {
     Answer& answer = *leg.answer;
-    const http::ResponseHead& from = answer.head();
-    const bool masks = from.status >= 400;
-    http::Framing framing = from.body;
+    http::Framing framing = answer.head().body;
     if (framing.kind == http::Framing::Kind::chunked || framing.kind == http::Framing::Kind::until_close)
         framing = open_framing();
-    std::string answered_head = answer_head(leg, framing);
-    std::string error;
-    if (masks) {
-        answered_head = mask_secrets(std::move(answered_head), secrets_of(*config));
-    } else {
-        out.send(answered_head);
-        record.first_output = Clock::now();
-    }
+    out.send(answer_head(leg, framing));
+    record.first_output = Clock::now();
     leg.outcome.phase = Phase::after_output;
     for (std::size_t shown = 0;;) {
         std::string_view payload;
-        const std::uint64_t sent_before = leg.request->written();
-        if (leg.request->state() != RequestPump::State::done)
-            answer.keep_unread();  // the pump reads into the same scratch
-        leg.request->pump(session, leg.transport);
-        record.bytes_in += leg.request->written() - sent_before;
+        push_body(leg);
         const Answer::Read read = answer.next(payload);
-        if (read == Answer::Read::ready && masks && error.size() + payload.size() > largest_error) {
-            committed = chunked_out = false;  // nothing of it was sent yet
-            leg.fail(Phase::before_output, Cause::bad_body, "an error answer of more than 4 MiB");
-            co_return;
-        }
         if (read == Answer::Read::ready) {
-            if (masks)
-                error.append(payload);
-            else
-                send_payload(payload);
+            send_payload(payload);
             shown += payload.size();
             if (!out.pending() && shown < fair_share) continue;
             answer.keep_unread();
@@ -150,22 +131,43 @@ Task<void> Exchange::relay_raw(Leg& leg, Timeouts timeouts) {
         const Wake why = co_await session.wait();
         leg.transport.watch().take_readable();
         leg.transport.watch().take_writable();
-        const bool over = ended_by(why, leg, session, masks ? Phase::before_output : Phase::after_output);
-        if (over && masks) committed = chunked_out = false;
-        if (over) co_return;
-    }
-    if (masks) {
-        // Bytes as they are, but for keys that a vendor echoes; their length stays, and so does Content-Length.
-        const std::string masked = mask_secrets(std::move(error), secrets_of(*config));
-        const std::string_view piece = masked;
-        if (chunked_out) {
-            out.send_chunk(answered_head, std::span(&piece, 1));
-        } else {
-            const std::array<std::string_view, 2> pieces = {answered_head, masked};
-            out.send(pieces);
-        }
+        if (ended_by(why, leg, session, Phase::after_output)) co_return;
     }
     if (leg.outcome.cause == Cause::answered && chunked_out) out.send("0\r\n\r\n");
+}
+
+/// What is left of the request's body goes on while the answer comes.
+void Exchange::push_body(Leg& leg) {
+    if (leg.request->state() == RequestPump::State::done) return;
+    const std::uint64_t sent_before = leg.request->written();
+    leg.answer->keep_unread();  // the pump reads into the same scratch
+    leg.request->pump(session, leg.transport);
+    record.bytes_in += leg.request->written() - sent_before;
+}
+
+/// A failed answer is collected, so that it can be judged, and forwarded as it is but for keys that a vendor echoes.
+Task<void> Exchange::collect_raw_error(Leg& leg) {
+    std::string body_bytes;
+    for (;;) {
+        push_body(leg);
+        const Payload next = co_await next_payload(leg, Phase::before_output);
+        if (next.state == Payload::State::failed) co_return;
+        if (next.state == Payload::State::done) break;
+        body_bytes.append(next.bytes);
+        if (body_bytes.size() <= largest_error) continue;
+        leg.fail(Phase::before_output, Cause::bad_body, "an error answer of more than 4 MiB");
+        co_return;
+    }
+    const http::ResponseHead& from = leg.answer->head();
+    const std::vector<std::string_view> secrets = secrets_of(*config);
+    body_bytes = mask_secrets(std::move(body_bytes), secrets);
+    leg.outcome.error = read_vendor_error(from.status, from.fields.get("content-type"), body_bytes);
+    read_waits(leg);
+    http::Framing framing = from.body;
+    if (framing.kind == http::Framing::Kind::chunked || framing.kind == http::Framing::Kind::until_close)
+        framing = {http::Framing::Kind::length, body_bytes.size()};
+    leg.raw_error = mask_secrets(answer_head(leg, framing), secrets) + body_bytes;
+    committed = chunked_out = false;  // nothing of it is sent before the attempt loop says so
 }
 
 /// Forwards what the client sent, as much as the upstream takes now.

@@ -66,8 +66,11 @@ void append_own_fields(std::string& out, const Exchange& exchange, bool timing) 
         append_field(out, "x-streamkeeper-attempts"sv,
                      std::to_string(std::max<std::size_t>(1, record.attempts.size() + (timing ? 1 : 0))));
     append_field(out, "x-streamkeeper-key"sv, record.key);
+    append_field(out, "x-streamkeeper-fallback"sv, record.fallback);
     if (!timing) return;
-    out.append("Server-Timing: queue;dur=0.000"sv);  // there is no queue yet
+    Clock::duration waited{0};
+    for (const WaitRecord& wait : record.waits) waited += wait.took;
+    append_milliseconds(out, "Server-Timing: queue"sv, waited);
     append_milliseconds(out, ", connect"sv, record.connect);
     append_milliseconds(out, ", tls"sv, record.tls);
     append_milliseconds(out, ", upstream"sv, record.upstream_wait);
@@ -75,9 +78,8 @@ void append_own_fields(std::string& out, const Exchange& exchange, bool timing) 
     out.append("\r\n"sv);
 }
 
-/// What a policy path's answer was encoded with was undone here, so its head must not say otherwise.
-void drop_encoding(std::string& head) {
-    constexpr std::string_view name = "content-encoding:";
+/// Takes a field out of a head; `name` ends with its colon.
+void drop_field(std::string& head, std::string_view name) {
     for (std::size_t at = 0; (at = head.find("\r\n", at)) != std::string::npos;) {
         if (http::equal_ignoring_case(std::string_view(head).substr(at + 2, name.size()), name))
             head.erase(at, head.find("\r\n", at + 2) - at);
@@ -96,36 +98,12 @@ std::string_view error_type(int status) {
     }
 }
 
-std::string message_of(const Exchange& exchange, const Action& action, const Outcome& outcome) {
+std::string message_of(const Exchange& exchange, const Action& action, const Outcome* last) {
     const std::string who = exchange.record.upstream.empty() ? "streamkeeper" : exchange.record.upstream;
-    if (!outcome.error.message.empty()) return who + ": " + outcome.error.message;
-    if (!outcome.detail.empty()) return who + ": " + outcome.detail;
+    if (!action.message.empty()) return who + ": " + action.message;
+    if (last && !last->error.message.empty()) return who + ": " + last->error.message;
+    if (last && !last->detail.empty()) return who + ": " + last->detail;
     return who + ": " + std::to_string(action.status) + " " + std::string(http::reason_phrase(action.status));
-}
-
-/// What every error made of an outcome says, before and after the commit.
-ApiError error_of(const Exchange& exchange, const Action& action, const Outcome& outcome) {
-    ApiError error;
-    error.status = action.status;
-    error.type = outcome.error.type.empty() ? std::string(error_type(action.status)) : outcome.error.type;
-    error.code = action.code.empty() ? outcome.error.code : std::string(action.code);
-    error.message = message_of(exchange, action, outcome);
-    error.reason = action.reason;
-    return error;
-}
-
-std::string hint_of(const Outcome& outcome) {
-    switch (outcome.cause) {
-        case Cause::not_an_api:
-            return "The upstream's base_url is probably wrong: it should end in /v1 (or /v2) as the vendor's "
-                   "documentation says.";
-        case Cause::dns: return "Check the network and the host in the upstream's base_url.";
-        case Cause::certificate:
-            return "streamkeeper never skips verification; set tls.ca_file if a company's proxy inspects TLS.";
-        case Cause::proxy:
-            return "Check the proxy variables of the environment, or set 'proxy: none' for this upstream.";
-        default: return {};
-    }
 }
 
 }  // namespace
@@ -189,15 +167,28 @@ void Exchange::send_refusal(const http::Refusal& refusal) {
     send_api_error(std::move(error));
 }
 
-void Exchange::send_error(const Action& action, const Outcome& outcome) {
-    ApiError error = error_of(*this, action, outcome);
-    if (!outcome.error.param.empty()) error.param = outcome.error.param;
-    error.hint = hint_of(outcome);
-    error.vendor_body = outcome.vendor_body;
+/// What every error made of an outcome says, before and after the commit.
+ApiError Exchange::error_of(const Action& action, const Outcome* last) const {
+    ApiError error;
+    error.status = action.status;
+    // An error that is ours, such as a gate's, is not called by the vendor's names.
+    const bool vendors = last && action.message.empty();
+    error.type = vendors && !last->error.type.empty() ? last->error.type : std::string(error_type(action.status));
+    error.code = action.code.empty() && vendors ? last->error.code : std::string(action.code);
+    error.message = message_of(*this, action, last);
+    error.reason = action.reason;
+    error.hint = action.hint;
+    return error;
+}
+
+void Exchange::send_error(const Action& action, const Outcome* last) {
+    ApiError error = error_of(action, last);
+    if (last && action.message.empty() && !last->error.param.empty()) error.param = last->error.param;
+    if (last) error.vendor_body = last->vendor_body;
     for (const AttemptRecord& attempt : record.attempts)
         error.attempts.push_back(
             {attempt.upstream, attempt.key, attempt.status, std::string(attempt.reason), attempt.took.count()});
-    error.retry_after = outcome.retry_after;
+    error.retry_after = action.retry_after;
     send_api_error(std::move(error));
 }
 
@@ -221,14 +212,27 @@ http::Framing Exchange::open_framing() const {
     return {head.minor == 1 ? http::Framing::Kind::chunked : http::Framing::Kind::until_close, 0};
 }
 
-std::string Exchange::answer_head(const Leg& leg, const http::Framing& framing) {
+void Exchange::append_early_fields(std::string& bytes) const {
+    append_field(bytes, "x-streamkeeper-request-id"sv, record.id);
+    append_cors(bytes, asked.origin);
+    if (head.minor == 1) bytes.append("Transfer-Encoding: chunked\r\n"sv);
+    append_connection(bytes, *this);
+    bytes.append("\r\n"sv);
+}
+
+std::string Exchange::answer_head(const Leg& leg, const http::Framing& framing, bool as_events) {
     const http::ResponseHead& from = leg.answer->head();
     std::string bytes;
     bytes.reserve(512 + from.size);
     http::append_status_line(bytes, from.status, from.reason);
     const bool bodyless = head.method == "HEAD" || from.status == 204 || from.status == 304;
     http::append_client_fields(bytes, from, bodyless && from.status != 204);
-    if (asked.policy && from.fields.has("content-encoding")) drop_encoding(bytes);
+    // What it was encoded with was undone here, so its head must not say otherwise.
+    if (asked.policy && from.fields.has("content-encoding")) drop_field(bytes, "content-encoding:");
+    if (as_events) {
+        drop_field(bytes, "content-type:");
+        bytes.append("Content-Type: text/event-stream; charset=utf-8\r\n"sv);
+    }
     chunked_out = framing.kind == http::Framing::Kind::chunked;
     if (framing.kind == http::Framing::Kind::until_close) keep_alive = false;
     if (chunked_out)
@@ -242,29 +246,6 @@ std::string Exchange::answer_head(const Leg& leg, const http::Framing& framing) 
     committed = true;
     record.status = from.status;
     return bytes;
-}
-
-void Exchange::give_up(const Action& action, const Outcome& outcome, const Dialect* dialect) {
-    record.code = action.code.empty() ? outcome.error.code : std::string(action.code);
-    const bool terminal = action.status >= 400 && action.status < 500 && action.status != 408 && action.status != 409 &&
-                          action.status != 429;
-    if (dialect && (terminal || !chunked_out)) {
-        ApiError error = error_of(*this, action, outcome);
-        error.request_id = record.id;
-        const std::string event = dialect->error_event(render_error(asked.endpoint, error, secrets_of(*config)));
-        send_payload(event);
-        if (chunked_out) out.send("0\r\n\r\n");
-        record.ending = Ending::error;
-        return;
-    }
-    if (dialect && chunked_out) {
-        const std::string comment = ": streamkeeper " + std::string(action.reason) + "\n\n";
-        const std::string_view piece = comment;
-        out.send_chunk({}, std::span(&piece, 1));
-    }
-    record.ending = Ending::aborted;
-    aborted = true;
-    keep_alive = false;
 }
 
 Task<bool> Exchange::flush() {

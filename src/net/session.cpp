@@ -41,6 +41,8 @@ Wake Session::Waiting::await_resume() const {
     if (paused && session.client.watch().ended()) session.client_ended_ = true;
     if (session.client_ended_ && !session.draining_client) return Wake::client_gone;
     if (session.shutdown_) return Wake::shutdown;
+    if (session.answering && session.deadlines.passed(Deadline::heartbeat, session.core.reactor.now()))
+        session.answering->beat();
     return session.passed() ? Wake::deadline : Wake::ready;
 }
 

@@ -18,6 +18,7 @@
 namespace streamkeeper::net {
 
 class Core;
+struct Exchange;
 struct ListenerRules;
 
 /// Bytes after which a transfer that never has to wait lets the other sessions go on.
@@ -68,9 +69,10 @@ public:
     Transport client;
     Event wake;
     Deadlines deadlines;
-    Buffer in;                     ///< bytes from the client that nothing has taken yet
-    bool draining_client = false;  ///< lingering: what comes is thrown away, an end is no news
-    Clock::duration own{0};        ///< time spent in this session's own turns
+    Buffer in;                      ///< bytes from the client that nothing has taken yet
+    bool draining_client = false;   ///< lingering: what comes is thrown away, an end is no news
+    Clock::duration own{0};         ///< time spent in this session's own turns
+    Exchange* answering = nullptr;  ///< whose heartbeat may come due in any wait
 
 private:
     Task<bool> next_request();

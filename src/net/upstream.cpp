@@ -113,6 +113,22 @@ bool ModelList::has(std::string_view id) const {
     return std::any_of(models.begin(), models.end(), [id](const ListedModel& model) { return model.id == id; });
 }
 
+/// OpenRouter, vLLM, Groq, T-Systems (vendors.md, 6).
+std::uint64_t ModelList::context(std::string_view id) const {
+    const auto model = std::find_if(models.begin(), models.end(), [id](const auto& one) { return one.id == id; });
+    if (model == models.end()) return 0;
+    std::string_view size;
+    for (const std::string_view name : {"context_length", "max_model_len", "context_window"})
+        if (size.empty()) size = json::find(model->entry, name);
+    if (size.empty()) {
+        const std::string_view more = json::find(model->entry, "meta_data");
+        if (more.starts_with('{')) size = json::find(more, "max_sequence_length");
+    }
+    std::uint64_t tokens = 0;
+    std::from_chars(size.data(), size.data() + size.size(), tokens);
+    return tokens;
+}
+
 UpstreamState::UpstreamState(std::shared_ptr<const Upstream> config)
     : config_(std::move(config)), hop_(hop_to(*config_)) {
     if (config_->base_url.tls) tls_ = std::make_unique<TlsContext>(config_->base_url.host, config_->ca_file);
@@ -142,7 +158,13 @@ void UpstreamRegistry::adopt(const Config& config) {
     for (const std::shared_ptr<const Upstream>& upstream : config.upstreams) {
         const std::string key = state_key(*upstream);
         const auto known = states_.find(key);
-        next[key] = known != states_.end() ? known->second : std::make_shared<UpstreamState>(upstream);
+        const std::shared_ptr<UpstreamState>& state = next[key] =
+            known != states_.end() ? known->second : std::make_shared<UpstreamState>(upstream);
+        std::unique_ptr<GateService>& gates = gates_[upstream->name + "|" + upstream->base_url.text];
+        if (!gates) gates = std::make_unique<GateService>(reactor_);
+        gates->traffic.gates.configure(*upstream);
+        state->gates = gates.get();
+        state->slots = gates->traffic.keys.adopt(upstream->keys);
     }
     states_ = std::move(next);
 }

@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "net/gate_service.hpp"
 #include "net/tls.hpp"
 #include "net/transport.hpp"
 #include "streamkeeper/config.hpp"
+#include "streamkeeper/plan.hpp"
 
 namespace streamkeeper::net {
 
@@ -48,8 +50,11 @@ struct ListedModel {
 
 struct ModelList {
     std::vector<ListedModel> models;
-    std::optional<TimePoint> fetched_at;  ///< of the last good answer
-    std::optional<TimePoint> tried_at;    ///< of the last attempt, however it went or goes
+    std::optional<TimePoint> fetched_at;    ///< of the last good answer
+    std::optional<TimePoint> tried_at;      ///< of the last attempt, however it went or goes
+    std::optional<TimePoint> refreshed_at;  ///< of the last fetch because a name was refused
+    /// The context size that the list tells, in tokens; 0: it does not.
+    std::uint64_t context(std::string_view id) const;
     bool has(std::string_view id) const;
 };
 
@@ -63,6 +68,9 @@ public:
     const Hop& hop() const { return hop_; }
     Addresses& addresses() { return addresses_; }
     ModelList models;
+    GateService* gates = nullptr;  ///< the vendor's, whatever the keys are
+    std::vector<unsigned> slots;   ///< of the keys, in order (key_states.hpp)
+    Known known() const { return {&gates->traffic, slots}; }
     bool usage_refused = false;
     int busy = 0;  ///< connections in use
 
@@ -80,9 +88,11 @@ private:
     std::vector<IdleConnection> idle_;  ///< used last at the back
 };
 
-/// Keyed by (upstream, base_url, key fingerprints) and by how it is reached.
+/// Keyed by (upstream, base_url, key fingerprints) and by how it is reached; gates and key states by (upstream,
+/// base_url), and there by the fingerprint.
 class UpstreamRegistry {
 public:
+    explicit UpstreamRegistry(Reactor& reactor) : reactor_(reactor) {}
     /// The states of this configuration's upstreams; those that an older configuration had too are kept. Throws as
     /// above.
     void adopt(const Config&);
@@ -90,7 +100,10 @@ public:
     const std::map<std::string, std::shared_ptr<UpstreamState>>& all() const { return states_; }
 
 private:
+    Reactor& reactor_;
     std::map<std::string, std::shared_ptr<UpstreamState>> states_;
+    /// Never forgotten: requests of older configurations may still use them, and edits of a file are few.
+    std::map<std::string, std::unique_ptr<GateService>> gates_;
 };
 
 /// `proxy: env` reads HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY in both spellings, as curl does.

@@ -8,6 +8,7 @@
 
 #include "ops/notify.hpp"
 #include "ops/record_text.hpp"
+#include "ops/status_json.hpp"
 #include "streamkeeper/json_scan.hpp"
 
 namespace streamkeeper {
@@ -24,9 +25,10 @@ ServerHooks hooks_of(Daemon*, std::function<Page(http::Surface)> page, std::func
     return hooks;
 }
 
-bool usable(const Config& config) {
-    return std::any_of(config.upstreams.begin(), config.upstreams.end(), [](const auto& upstream) {
-        return upstream->auth == AuthStyle::none || !upstream->keys.empty();
+bool usable(const ServerSnapshot& now) {
+    return std::any_of(now.upstreams.begin(), now.upstreams.end(), [](const UpstreamSnapshot& upstream) {
+        return upstream.keys.empty() || std::any_of(upstream.keys.begin(), upstream.keys.end(),
+                                                    [](const auto& key) { return key.state == KeyState::usable; });
     });
 }
 
@@ -62,8 +64,6 @@ std::string Daemon::start(const std::vector<int>& inherited) {
     const std::shared_ptr<const Config> config = server_.config();
     for (const std::string& note : config->notes) log_.line(LogLevel::info, note);
     for (const std::string& address : server_.addresses()) log_.line(LogLevel::info, "listening on " + address);
-    if (!usable(*config))
-        log_.line(LogLevel::warning, "no upstream has a key: every request will be refused by its vendor");
     notify_systemd("READY=1\nSTATUS=serving " + std::to_string(config->upstreams.size()) + " upstream(s)");
     if (const auto interval = watchdog_interval()) server_.every(*interval, [] { notify_systemd("WATCHDOG=1"); });
     return {};
@@ -137,10 +137,10 @@ Page Daemon::page(http::Surface surface) {
     const std::shared_ptr<const Config> config = server_.config();
     switch (surface) {
         case http::Surface::metrics:
-            return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.text(server_.snapshot(), *config)};
+            return {200, "text/plain; version=0.0.4; charset=utf-8", metrics_.text(server_.snapshot())};
         case http::Surface::healthz: return {200, "text/plain; charset=utf-8", "ok\n"};
         case http::Surface::readyz:
-            if (usable(*config)) return {200, "text/plain; charset=utf-8", "ready\n"};
+            if (usable(server_.snapshot())) return {200, "text/plain; charset=utf-8", "ready\n"};
             return {503, "text/plain; charset=utf-8", "not ready: no upstream has a usable key\n"};
         case http::Surface::status: return status_page();
         default: return {404, "text/plain; charset=utf-8", "nothing here\n"};
@@ -162,14 +162,8 @@ Page Daemon::status_page() const {
     text += R"(,"memory_budget":{"total":)" + std::to_string(now.memory) + R"(,"bodies":)" +
             std::to_string(now.bodies) + "}";
     text += R"(,"log_lines_dropped":)" + std::to_string(log_.dropped()) + R"(,"upstreams":[)";
-    bool first = true;
-    for (const UpstreamSnapshot& upstream : now.upstreams) {
-        text += (first ? "" : ",") + (R"({"name":)" + json::quote(upstream.name)) + R"(,"base_url":)" +
-                json::quote(upstream.base_url) + R"(,"keys":)" + quoted_list(upstream.keys) +
-                R"(,"requests_in_flight":)" + std::to_string(upstream.in_flight) + R"(,"connections":{"idle":)" +
-                std::to_string(upstream.idle) + R"(,"busy":)" + std::to_string(upstream.busy) + "}}";
-        first = false;
-    }
+    for (const UpstreamSnapshot& upstream : now.upstreams)
+        text += (&upstream == &now.upstreams.front() ? "" : ",") + upstream_json(upstream);
     text += R"(],"recent":[)";
     const std::size_t kept = std::min(recorded_, recent_.size());
     for (std::size_t i = 1; i <= kept; ++i)

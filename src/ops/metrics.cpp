@@ -7,6 +7,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <unordered_map>
 
@@ -93,6 +94,13 @@ struct MetricsRegistry::Families {
     Cached<Counter> errors =
         counter(registry, "upstream_errors_total", "Failed calls to upstreams, by class and reason.");
     Cached<Counter> retries = counter(registry, "retries_total", "Calls repeated, by the reason.");
+    Cached<Counter> resends = counter(registry, "resends_total", "Requests that a client had sent before.");
+    Cached<Counter> fallbacks =
+        counter(registry, "fallbacks_total", "Moves to another upstream or model, by the reason.");
+    Cached<Histogram> waits = histogram(registry, "wait_seconds", "Waits before an attempt, by the cause.");
+    Cached<Gauge> waiting = gauge(registry, "requests_waiting", "Requests that wait at a gate.");
+    Cached<Gauge> gate_closed = gauge(registry, "gate_closed", "1 while a scope is closed to new requests.");
+    std::set<std::array<std::string, 3>> gates_seen;  ///< closed once: 0 when they are open
     Cached<Counter> tokens = counter(registry, "tokens_total", "Tokens billed, by kind; the kinds are disjoint.");
     Cached<Counter> usage_missing = counter(registry, "usage_missing_total", "Whole answers without token counts.");
     Cached<Counter> ends = counter(registry, "stream_ends_total", "Client streams, by how they ended.");
@@ -118,55 +126,76 @@ struct MetricsRegistry::Families {
     std::unordered_map<std::string, Row> rows;
     std::string row_key;
     Row& row_of(const Record&, std::string_view model);
-    void count_attempts(const Record&, std::string_view model);
+    void count_attempts(const Record&);
 
-    std::string_view model_label(const Record&);
-    void count_tokens(const Record&, std::string_view model);
+    std::string_view model_label(const Record&, std::string_view model);
+    std::string place_label(const Record&, std::string_view place);
+    void count_tokens(const Record&);
+    void count_waiting(const Record&);
+    void show_gates(const ServerSnapshot&);
 };
 
 /// Bounded: names from the configuration, and names that an upstream has answered to, which proves that they are on its
 /// list; at most `metrics.model_labels`, then `other`.
-std::string_view MetricsRegistry::Families::model_label(const Record& record) {
-    if (record.model.empty()) return "none";
-    if (const auto known = models.find(record.model); known != models.end()) return *known;
+std::string_view MetricsRegistry::Families::model_label(const Record& record, std::string_view model) {
+    if (model.empty()) return "none";
+    if (const auto known = models.find(model); known != models.end()) return *known;
     const Config& config = *record.config;
-    const bool configured = config.models.count(record.model) > 0 ||
-                            std::any_of(config.aliases.begin(), config.aliases.end(), [&](const auto& alias) {
-                                return alias.second == record.model || alias.second.ends_with("/" + record.model);
-                            });
-    const bool proven = std::any_of(record.attempts.begin(), record.attempts.end(),
-                                    [](const AttemptRecord& attempt) { return attempt.status == 200; });
+    const auto names = [model](std::string_view entry) {
+        return entry == model || (entry.ends_with(model) && entry[entry.size() - model.size() - 1] == '/');
+    };
+    const bool configured =
+        std::any_of(config.models.begin(), config.models.end(),
+                    [&](const auto& one) {
+                        const std::vector<std::string>& chain = one.second.fallback;
+                        return one.first == model || std::any_of(chain.begin(), chain.end(), names);
+                    }) ||
+        std::any_of(config.aliases.begin(), config.aliases.end(), [&](const auto& one) { return names(one.second); });
+    const bool proven = std::any_of(record.attempts.begin(), record.attempts.end(), [&](const AttemptRecord& attempt) {
+        return attempt.status == 200 && attempt.model == model;
+    });
     if ((!configured && !proven) || models.size() >= config.metrics.model_labels) return "other";
-    return *models.insert(record.model).first;
+    return *models.insert(std::string(model)).first;
 }
 
-void MetricsRegistry::Families::count_tokens(const Record& record, std::string_view model) {
+/// `UPSTREAM/MODEL` with the model bounded.
+std::string MetricsRegistry::Families::place_label(const Record& record, std::string_view place) {
+    const std::size_t slash = place.find('/');
+    return std::string(place.substr(0, slash + 1)).append(model_label(record, place.substr(slash + 1)));
+}
+
+/// Each call to an upstream is billed, so each counts.
+void MetricsRegistry::Families::count_tokens(const Record& record) {
     if (!record.usage.any()) {
         const bool meant = record.policy && record.usage_expected && record.status == 200;
-        if (meant) usage_missing.at({{"upstream", record.upstream}, {"model", model}}).Increment();
-        return;
+        if (meant)
+            usage_missing.at({{"upstream", record.upstream}, {"model", model_label(record, record.model)}}).Increment();
     }
-    const TokenCounts counts = disjoint(record.usage);
-    const auto add = [&](std::string_view kind, std::int64_t count) {
-        if (count > 0)
-            tokens
-                .at({{"client", or_none(record.client)},
-                     {"upstream", record.upstream},
-                     {"model", model},
-                     {"kind", kind}})
-                .Increment(static_cast<double>(count));
-    };
-    add("input", counts.input);
-    add("cache_read", counts.cache_read);
-    add("cache_write", counts.cache_write);
-    add("output", counts.output);
-    add("reasoning", counts.reasoning);
+    for (const AttemptRecord& attempt : record.attempts) {
+        if (!attempt.usage.any()) continue;
+        const TokenCounts counts = disjoint(attempt.usage);
+        const std::string_view model = model_label(record, attempt.model);
+        const auto add = [&](std::string_view kind, std::int64_t count) {
+            if (count > 0)
+                tokens
+                    .at({{"client", or_none(record.client)},
+                         {"upstream", attempt.upstream},
+                         {"model", model},
+                         {"kind", kind}})
+                    .Increment(static_cast<double>(count));
+        };
+        add("input", counts.input);
+        add("cache_read", counts.cache_read);
+        add("cache_write", counts.cache_write);
+        add("output", counts.output);
+        add("reasoning", counts.reasoning);
+    }
 }
 
-void MetricsRegistry::Families::count_attempts(const Record& record, std::string_view model) {
-    const std::string_view upstream = or_none(record.upstream);
+void MetricsRegistry::Families::count_attempts(const Record& record) {
     for (std::size_t i = 0; i < record.attempts.size(); ++i) {
         const AttemptRecord& attempt = record.attempts[i];
+        const std::string_view upstream = or_none(attempt.upstream), model = model_label(record, attempt.model);
         const std::string code = attempt.status ? std::to_string(attempt.status) : "none";
         const std::string_view reason = or_none(attempt.reason);
         attempts.at({{"upstream", upstream}, {"model", model}, {"code", code}, {"reason", reason}}).Increment();
@@ -174,6 +203,19 @@ void MetricsRegistry::Families::count_attempts(const Record& record, std::string
             errors.at({{"upstream", upstream}, {"class", attempt.error_class}, {"reason", reason}}).Increment();
         if (i + 1 < record.attempts.size()) retries.at({{"upstream", upstream}, {"reason", reason}}).Increment();
     }
+}
+
+void MetricsRegistry::Families::count_waiting(const Record& record) {
+    for (const WaitRecord& wait : record.waits)
+        waits.at({{"upstream", wait.upstream}, {"cause", wait.cause}}, durations)
+            .Observe(std::chrono::duration<double>(wait.took).count());
+    for (const FallbackRecord& move : record.fallbacks)
+        fallbacks
+            .at({{"from", place_label(record, move.from)},
+                 {"to", place_label(record, move.to)},
+                 {"reason", or_none(move.reason)}})
+            .Increment();
+    if (record.resend) resends.at({{"client", or_none(record.client)}, {"upstream", record.upstream}}).Increment();
 }
 
 MetricsRegistry::Families::Row& MetricsRegistry::Families::row_of(const Record& record, std::string_view model) {
@@ -207,13 +249,14 @@ MetricsRegistry::~MetricsRegistry() = default;
 
 void MetricsRegistry::record(const Record& record) {
     Families& f = *families_;
-    const std::string_view upstream = or_none(record.upstream), model = f.model_label(record);
+    const std::string_view upstream = or_none(record.upstream), model = f.model_label(record, record.model);
     Families::Row& row = f.row_of(record, model);
     row.requests->Increment();
     if (row.attempts)
         row.attempts->Increment();
     else
-        f.count_attempts(record, model);
+        f.count_attempts(record);
+    f.count_waiting(record);
     if (record.upstream.empty()) return;
     const double took = seconds(record.ended - record.began);
     row.duration->Observe(took);
@@ -227,7 +270,7 @@ void MetricsRegistry::record(const Record& record) {
             f.reset.at({{"upstream", upstream}, {"scope", or_none(record.key)}, {"dimension", limit.dimension}})
                 .Set(limit.reset_epoch);
     }
-    f.count_tokens(record, model);
+    f.count_tokens(record);
     if (!record.stream || record.first_output == Record::Clock::time_point{}) return;
     const double first = seconds(record.first_output - record.began);
     f.ttft.at({{"upstream", upstream}, {"model", model}}, first_token).Observe(first);
@@ -237,6 +280,18 @@ void MetricsRegistry::record(const Record& record) {
             .Observe((took - first) / static_cast<double>(made - 1));
 }
 
+/// One series for each scope that was ever closed; models would make too many.
+void MetricsRegistry::Families::show_gates(const ServerSnapshot& snapshot) {
+    for (const auto& [upstream, scope, cause] : gates_seen)
+        gate_closed.at({{"upstream", upstream}, {"scope", scope}, {"cause", cause}}).Set(0);
+    for (const UpstreamSnapshot& upstream : snapshot.upstreams)
+        for (const GateSnapshot& gate : upstream.gates) {
+            const std::string cause(gate_cause_label(gate.cause)), scope(scope_label(gate));
+            gates_seen.insert({upstream.name, scope, cause});
+            gate_closed.at({{"upstream", upstream.name}, {"scope", scope}, {"cause", cause}}).Set(1);
+        }
+}
+
 void MetricsRegistry::loop_lag(double late) { families_->lag.at({}, small).Observe(std::max(0.0, late)); }
 
 void MetricsRegistry::config_reloaded(bool well) {
@@ -244,15 +299,18 @@ void MetricsRegistry::config_reloaded(bool well) {
     if (well) families_->reload_time.at({}).SetToCurrentTime();
 }
 
-std::string MetricsRegistry::text(const ServerSnapshot& snapshot, const Config& config) {
+std::string MetricsRegistry::text(const ServerSnapshot& snapshot) {
     Families& f = *families_;
     for (const UpstreamSnapshot& upstream : snapshot.upstreams) {
         f.in_flight.at({{"upstream", upstream.name}}).Set(upstream.in_flight);
         f.connections.at({{"upstream", upstream.name}, {"state", "idle"}}).Set(static_cast<double>(upstream.idle));
         f.connections.at({{"upstream", upstream.name}, {"state", "busy"}}).Set(upstream.busy);
+        f.waiting.at({{"upstream", upstream.name}}).Set(static_cast<double>(upstream.waiting));
+        for (const KeySnapshot& key : upstream.keys)
+            f.key_usable.at({{"upstream", upstream.name}, {"key", key.name}})
+                .Set(key.state == KeyState::usable ? 1 : 0);
     }
-    for (const std::shared_ptr<const Upstream>& upstream : config.upstreams)
-        for (const Key& key : upstream->keys) f.key_usable.at({{"upstream", upstream->name}, {"key", key.name}}).Set(1);
+    f.show_gates(snapshot);
     f.memory.at({{"kind", "bodies"}}).Set(static_cast<double>(snapshot.bodies));
     f.memory.at({{"kind", "transcripts"}}).Set(static_cast<double>(snapshot.transcripts));
     f.memory.at({{"kind", "held"}}).Set(static_cast<double>(snapshot.held));

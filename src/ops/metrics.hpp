@@ -20,7 +20,7 @@ public:
     void loop_lag(double seconds);
     void config_reloaded(bool well);
     /// Gauges come from the snapshot at the moment of the scrape.
-    std::string text(const ServerSnapshot&, const Config&);
+    std::string text(const ServerSnapshot&);
 
 private:
     struct Families;

@@ -1,5 +1,7 @@
 #include "ops/record_text.hpp"
 
+#include <algorithm>
+
 #include "streamkeeper/json_scan.hpp"
 
 namespace streamkeeper {
@@ -49,6 +51,7 @@ void append_attempts(Text& out, const Record& record) {
         Members one(out);
         one.add("\"upstream\":", attempt.upstream);
         one.add("\"key\":", attempt.key);
+        if (attempt.model != record.model) one.add("\"model\":", attempt.model);
         if (attempt.status) one.add("\"status\":", attempt.status);
         one.add("\"reason\":", attempt.reason);
         one.add("\"detail\":", attempt.detail);
@@ -68,6 +71,38 @@ void append_tokens(Text& out, const TokenCounts& tokens) {
     one.end();
 }
 
+void append_waits(Text& out, const Record& record) {
+    out.put('[');
+    for (const WaitRecord& wait : record.waits) {
+        if (&wait != &record.waits.front()) out.put(',');
+        Members one(out);
+        one.add("\"upstream\":", wait.upstream);
+        one.add("\"cause\":", wait.cause);
+        one.add("\"ms\":", wait.took.count());
+        one.end();
+    }
+    out.put(']');
+}
+
+/// What was billed: every call counts.
+TokenCounts billed(const Record& record) {
+    TokenCounts sum;
+    for (const AttemptRecord& attempt : record.attempts) {
+        const TokenCounts one = disjoint(attempt.usage);
+        sum.input += one.input;
+        sum.cache_read += one.cache_read;
+        sum.cache_write += one.cache_write;
+        sum.output += one.output;
+        sum.reasoning += one.reasoning;
+    }
+    return sum;
+}
+
+bool any_usage(const Record& record) {
+    return std::any_of(record.attempts.begin(), record.attempts.end(),
+                       [](const AttemptRecord& attempt) { return attempt.usage.any(); });
+}
+
 constexpr std::string_view length_hint = "the answer was cut by its own limit: raise max_tokens";
 
 }  // namespace
@@ -83,6 +118,8 @@ void append_json(Text& out, const Record& record) {
     line.add("\"model\":", record.model);
     line.add("\"upstream\":", record.upstream);
     line.add("\"key\":", record.key);
+    line.add("\"fallback\":", record.fallback);
+    if (record.resend) line.add("\"resend\":", 1);
     line.add("\"status\":", record.status);
     line.add("\"outcome\":", ending_label(record.ending));
     line.add("\"code\":", record.code);
@@ -91,10 +128,11 @@ void append_json(Text& out, const Record& record) {
     if (record.first_output != Record::Clock::time_point{})
         line.add("\"ttft_ms\":", ms_between(record.began, record.first_output));
     line.add("\"ms\":", ms_between(record.began, record.ended));
-    if (record.usage.any()) append_tokens(line.begin("\"tokens\":"), disjoint(record.usage));
+    if (any_usage(record)) append_tokens(line.begin("\"tokens\":"), billed(record));
     line.add("\"bytes_in\":", static_cast<std::int64_t>(record.bytes_in));
     line.add("\"bytes_out\":", static_cast<std::int64_t>(record.bytes_out));
     line.add("\"vendor_request_id\":", record.vendor_request_id);
+    if (!record.waits.empty()) append_waits(line.begin("\"waits\":"), record);
     append_attempts(line.begin("\"attempts\":"), record);
     line.end();
 }
@@ -107,17 +145,20 @@ std::string record_as_text(const Record& record) {
     if (!record.model.empty())
         text += " " + (record.model_asked == record.model ? "" : record.model_asked + " -> ") + record.model;
     if (!record.upstream.empty()) text += " @" + record.upstream;
+    if (!record.fallback.empty()) text += " fallback=" + std::string(record.fallback);
     text += " " + std::to_string(record.status) + " " + std::string(ending_label(record.ending));
     if (!record.code.empty()) text += " " + record.code;
     if (!record.stream_end.empty()) text += " end=" + record.stream_end;
     if (record.first_output != Record::Clock::time_point{})
         text += " ttft=" + std::to_string(ms_between(record.began, record.first_output)) + "ms";
     text += " " + std::to_string(ms_between(record.began, record.ended)) + "ms";
-    if (record.usage.any()) {
-        const TokenCounts tokens = disjoint(record.usage);
+    if (any_usage(record)) {
+        const TokenCounts tokens = billed(record);
         text += " tokens=" + std::to_string(tokens.input + tokens.cache_read + tokens.cache_write) + "+" +
                 std::to_string(tokens.output + tokens.reasoning);
     }
+    for (const WaitRecord& wait : record.waits)
+        text += " waited " + std::to_string(wait.took.count()) + "ms (" + std::string(wait.cause) + ")";
     for (const AttemptRecord& attempt : record.attempts)
         if (!attempt.reason.empty())
             text += " [" + attempt.upstream + " " + (attempt.status ? std::to_string(attempt.status) + " " : "") +

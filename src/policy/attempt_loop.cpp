@@ -1,128 +1,214 @@
+// What an outcome means for the request, for its targets and for everybody else.
 #include "streamkeeper/attempt_loop.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "policy/correction.hpp"
+#include "policy/final_status.hpp"
 
 namespace streamkeeper {
 
 namespace {
 
-struct Refused {
-    int status;
-    std::string_view code;
-};
+bool went_well(const Outcome& outcome) { return outcome.cause == Cause::answered && outcome.status < 400; }
 
-/// Contract, section 5: what a cause becomes for the client when nothing more can be tried.
-Refused final_status(const Outcome& outcome) {
-    switch (outcome.cause) {
-        case Cause::dns: return {502, "upstream_dns"};
-        case Cause::connect: return {502, "upstream_unreachable"};
-        case Cause::tls:
-        case Cause::certificate: return {502, "upstream_tls"};
-        case Cause::proxy: return {502, "upstream_proxy"};
-        case Cause::closed:
-        case Cause::bad_head:
-        case Cause::bad_body: return {502, "upstream_closed"};
-        case Cause::timeout: return {504, "upstream_timeout"};
-        case Cause::not_an_api: return {502, "upstream_not_an_api"};
-        case Cause::answered:
-        case Cause::stream_error: return {outcome.error.eff_status >= 400 ? outcome.error.eff_status : 502, {}};
-        case Cause::client_gone: return {499, "client_closed"};
-        case Cause::client_error: return {400, "bad_request"};
-        case Cause::client_slow: return {408, "request_timeout"};
-        case Cause::shutdown: return {503, "shutting_down"};
-    }
-    return {502, "upstream_closed"};
+/// Nobody is left to be told, or nothing may be said any more.
+bool beyond_retry(const Outcome& outcome) {
+    return outcome.phase == Phase::after_output || outcome.cause == Cause::client_gone ||
+           outcome.cause == Cause::client_error || outcome.cause == Cause::client_slow ||
+           outcome.cause == Cause::shutdown;
 }
 
-/// The vendor refused the option that we added, and says so (errors.md, R6).
-bool refused_usage(const Outcome& outcome) {
-    if (!outcome.usage_was_injected || (outcome.status != 400 && outcome.status != 422)) return false;
-    const auto mentions = [](const std::string& text) {
-        return text.find("stream_options") != std::string::npos || text.find("include_usage") != std::string::npos;
-    };
-    return mentions(outcome.error.message) || mentions(outcome.error.param) || mentions(outcome.error.details);
+/// Counts for `failing`: failures that may be the model's own; 4xx and 429 never.
+bool model_failed(const Outcome& outcome, const Judgement& judged) {
+    if (judged.verdict != Verdict::retry_same && judged.verdict != Verdict::other_model) return false;
+    const bool status =
+        outcome.cause == Cause::answered || outcome.cause == Cause::stream_error || outcome.cause == Cause::not_an_api;
+    return status ? outcome.error.eff_status >= 500 : judged.verdict == Verdict::retry_same;
 }
 
-bool error_status(const Outcome& outcome) {
-    return outcome.cause == Cause::stream_error || (outcome.cause == Cause::answered && outcome.status >= 400);
+/// Another upstream need not share it: a wrong base URL, a certificate, a firewall's page.
+bool upstreams_own(std::string_view reason) {
+    return reason == "not_an_api" || reason == "tls" || reason == "proxy" || reason == "geo";
+}
+
+/// A vendor's code is shown again in other requests' answers, so it must be a code and no text.
+std::string word(const std::string& code) {
+    const bool plain = code.size() <= 64 && std::all_of(code.begin(), code.end(), [](unsigned char c) {
+                           return std::isalnum(c) || c == '_' || c == '.' || c == '-';
+                       });
+    return plain ? code : std::string();
 }
 
 }  // namespace
 
-Action AttemptLoop::on(const Outcome& outcome) {
-    ++attempts_;
-    Action action;
-    action.reason = reason_of(outcome);
-    // A pooled connection that the upstream had closed meanwhile: replaced once, free, if nothing of an answer came.
-    const bool stale = outcome.cause == Cause::closed && outcome.connection_was_reused && !outcome.answer_began;
-    if (stale && !replaced_) {
+/// A pooled connection that the upstream had closed meanwhile: replaced once, free, if nothing of an answer came.
+bool AttemptLoop::stale(const Outcome& outcome) const {
+    return !replaced_ && outcome.cause == Cause::closed && outcome.connection_was_reused && !outcome.answer_began;
+}
+
+Action AttemptLoop::on(const Outcome& outcome, TimePoint now) {
+    Traffic& traffic = *targets_[current_].traffic;
+    if (went_well(outcome)) {
+        traffic.keys.worked(targets_[current_].slot);
+        traffic.gates.succeed(lane_of(current_));
+        pass_.give_back();
+        return {};
+    }
+    if (stale(outcome)) {
         replaced_ = true;
-        action.kind = Action::Kind::send_again;
-        action.fresh_connection = true;
-        return action;
+        Action again;
+        again.kind = Action::Kind::send;
+        again.target = current_;
+        again.fresh_connection = true;
+        again.without_usage = usage_refused_;
+        again.reason = "network";
+        return again;
     }
-    if (refused_usage(outcome) && !usage_taken_out_) {
-        usage_taken_out_ = true;
-        action.kind = Action::Kind::send_again;
-        action.without_usage = true;
-        action.reason = "unsupported_param";
-        return action;
-    }
-    if (outcome.cause == Cause::answered && !error_status(outcome)) return action;
-    const Refused refused = final_status(outcome);
-    action.kind = Action::Kind::fail;
-    action.status = refused.status;
-    action.code = refused.code;
+    last_ = std::make_unique<Failure>(Failure{outcome, judge(outcome)});
+    const Judgement judged = last_->judged;
+    if (!beyond_retry(outcome)) teach(outcome, judged, now);
+    pass_.give_back();
+    const bool possible = settings_.replayable || outcome.phase == Phase::connecting;
+    Action action = beyond_retry(outcome) || !possible ? fail(now) : after_failure(judged, now);
+    if (action.reason.empty()) action.reason = judged.reason;
     return action;
 }
 
-std::string_view reason_of(const Outcome& outcome) {
-    switch (outcome.cause) {
-        case Cause::dns:
-        case Cause::connect:
-        case Cause::tls:
-        case Cause::bad_head: return "network";
-        case Cause::closed:
-        case Cause::bad_body: return outcome.phase == Phase::after_output ? "stream_interrupted" : "network";
-        case Cause::certificate: return "tls";
-        case Cause::proxy: return "proxy";
-        case Cause::timeout: return outcome.phase == Phase::after_output ? "stream_interrupted" : "timeout";
-        case Cause::not_an_api: return "not_an_api";
-        case Cause::client_gone: return "client_closed";
-        case Cause::client_error:
-        case Cause::client_slow: return "bad_request";
-        case Cause::shutdown: return "shutdown";
-        case Cause::answered:
-        case Cause::stream_error: break;
+Action AttemptLoop::after_failure(const Judgement& judged, TimePoint now) {
+    if (judged.verdict == Verdict::retry_after_wait) return choose(now, std::nullopt);
+    ++attempts_;
+    ++targets_[current_].tries;
+    const bool our_fault = judged.reason == "unsupported_param" && !usage_refused_;
+    if (attempts_ >= settings_.retry.attempts && !our_fault) return fail(now);
+    switch (judged.verdict) {
+        case Verdict::retry_same: return same_again(judged, now);
+        case Verdict::retry_after_wait: break;
+        case Verdict::other_key: targets_[current_].out = true; break;
+        case Verdict::other_model:
+            if (judged.reason == "context_length")
+                window_needed_ = std::max(window_needed_.value_or(0), settings_.context_window(targets_[current_]));
+            leave_group();
+            break;
+        case Verdict::refresh_model_list: {
+            if (targets_[current_].renamed || settings_.pass_through) {
+                leave_group();
+                break;
+            }
+            Action refresh;
+            refresh.kind = Action::Kind::refresh_models;
+            refresh.target = current_;
+            return refresh;
+        }
+        case Verdict::fail_now:
+            policy_only_ = judged.reason == "content_policy";
+            if (!policy_only_ && !upstreams_own(judged.reason)) return fail(now);
+            if (policy_only_)
+                leave_group();
+            else
+                leave_upstream();
+            break;
     }
-    if (!error_status(outcome)) return "";
-    switch (outcome.error.eff_status) {
-        case 401:
-        case 403: return "auth";
-        case 402: return "billing";
-        case 408:
-        case 504:
-        case 524: return "timeout";
-        case 429: return "rate_limit";
-        case 503:
-        case 529: return "overload";
-        default: return outcome.error.eff_status < 500 ? "bad_request" : "server";
-    }
+    return choose(now, std::nullopt);
 }
 
-std::string_view error_class(const Outcome& outcome) {
-    switch (outcome.cause) {
-        case Cause::client_gone:
-        case Cause::client_error:
-        case Cause::client_slow:
-        case Cause::shutdown: return "";
-        case Cause::timeout: return "timeout";
-        case Cause::answered:
-            if (outcome.status >= 500) return "5xx";
-            return outcome.status >= 400 ? "4xx" : "";
-        case Cause::stream_error:
-        case Cause::bad_body: return "stream";
-        case Cause::closed: return outcome.answer_began ? "stream" : "network";
-        default: return "network";
+/// The caps of errors.md count only while another target is left.
+bool AttemptLoop::spent(const Judgement& judged) const {
+    const int tries = targets_[current_].tries;
+    const bool short_cap =
+        judged.reason == "timeout" || judged.reason == "overload" || last_->outcome.cause == Cause::dns;
+    return tries >= static_cast<int>(settings_.retry.per_target) || (short_cap && tries >= 2);
+}
+
+Action AttemptLoop::same_again(const Judgement& judged, TimePoint now) {
+    if (judged.reason == "unsupported_param") {
+        // It was our own wish that was refused: that is no failure which a deadline or a pause has to bound.
+        usage_refused_ = true;
+        std::optional<Pass> pass = targets_[current_].traffic->gates.try_pass(lane_of(current_), now);
+        return pass ? send(current_, std::move(*pass), now) : choose(now, current_);
     }
+    const std::size_t others = untried(now), left = settings_.retry.attempts - attempts_;
+    const TimePoint until = now + pause_before(attempts_ + 1, judged.wait);
+    const bool too_long = until > settings_.deadline;
+    if (others > 0 && (spent(judged) || left <= others || too_long)) {
+        targets_[current_].out = true;
+        return choose(now, std::nullopt, true);
+    }
+    if (too_long) return fail(now);
+    Action pause;
+    pause.kind = Action::Kind::pause;
+    pause.until = until;
+    return pause;
+}
+
+/// Contract, "Retry": a hint is a floor, never the whole wait.
+std::chrono::nanoseconds AttemptLoop::pause_before(unsigned attempt, std::optional<Wait> floor) const {
+    const double base = std::chrono::duration<double>(settings_.retry.base).count();
+    const double cap = std::chrono::duration<double>(settings_.retry.cap).count();
+    const double own = (0.5 + 0.5 * settings_.uniform()) * std::min(cap, base * std::exp2(std::min(attempt - 1, 40U)));
+    const double asked = floor ? std::chrono::duration<double>(*floor).count() * (1 + 0.25 * settings_.uniform()) : 0;
+    const double seconds = std::min(std::max(own, asked), 1e9);
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(std::ceil(seconds * 1e9)));
+}
+
+void AttemptLoop::teach(const Outcome& outcome, const Judgement& judged, TimePoint now) {
+    Traffic& traffic = *targets_[current_].traffic;
+    const Lane lane = lane_of(current_);
+    const int status = outcome.error.eff_status;
+    if (judged.verdict == Verdict::retry_after_wait)
+        traffic.gates.refuse(
+            pass_, lane, judged.reason == "overload", status,
+            [&](unsigned in_a_row) { return pause_before(in_a_row + 1, judged.wait); }, now);
+    if (judged.verdict == Verdict::other_key) refuse_key(outcome, judged, now);
+    if (model_failed(outcome, judged)) traffic.gates.fail(pass_, lane, status, now);
+}
+
+void AttemptLoop::refuse_key(const Outcome& outcome, const Judgement& judged, TimePoint now) {
+    const Target& target = targets_[current_];
+    if (!target.key) return;
+    KeyStates& keys = target.traffic->keys;
+    const VendorError& error = outcome.error;
+    KeyRefusal refusal{final_status(outcome, judged).status, word(error.type), word(error.code), now};
+    const bool one_model = error.eff_status == 403 || error.type == "key_model_access_denied";
+    if (judged.reason == "billing")
+        keys.park(target.slot, std::move(refusal));
+    else if (error.code == "ip_not_allowed" || error.code == "account_suspended")
+        keys.forbid(target.slot, {}, std::move(refusal));
+    else if (one_model)
+        keys.forbid(target.slot, target.model, std::move(refusal));
+    else
+        keys.retire(target.slot, std::move(refusal));
+}
+
+void AttemptLoop::leave_group() {
+    const std::size_t group = targets_[current_].group;
+    for (Target& target : targets_)
+        if (target.group == group) target.out = true;
+}
+
+void AttemptLoop::leave_upstream() {
+    const Upstream* const upstream = targets_[current_].upstream.get();
+    for (Target& target : targets_)
+        if (target.upstream.get() == upstream) target.out = true;
+}
+
+Action AttemptLoop::models_known(std::span<const std::string_view> ids, TimePoint now) {
+    Target& refused = targets_[current_];
+    const std::string asked = refused.model;
+    const std::optional<std::string_view> right = correction(asked, ids, settings_.model_names);
+    if (!right) {
+        nearest_ = nearest_names(asked, ids);
+        leave_group();
+        return choose(now, std::nullopt);
+    }
+    if (*right != asked) refused.traffic->corrected[asked] = *right;
+    for (Target& target : targets_) {
+        if (target.group != refused.group) continue;
+        target.model = *right;
+        target.renamed = true;
+    }
+    return choose(now, current_);
 }
 
 }  // namespace streamkeeper

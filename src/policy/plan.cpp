@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "streamkeeper/traffic.hpp"
+
 namespace streamkeeper {
 
 namespace {
@@ -16,51 +18,88 @@ http::Refusal invalid_json(std::string_view body, std::size_t offset, const std:
 
 http::Refusal invalid_parameter(std::string message) { return {400, "invalid_parameter", std::move(message)}; }
 
-/// `a/b` with `a` an upstream's name.
-std::optional<Route> named(const Config& config, std::string_view model) {
-    const std::size_t slash = model.find('/');
-    if (slash == std::string_view::npos) return std::nullopt;
-    std::shared_ptr<const Upstream> upstream = config.upstream_ptr(model.substr(0, slash));
-    if (!upstream) return std::nullopt;
-    return Route{std::move(upstream), std::string(model.substr(slash + 1))};
+/// Apertis' own chain (vendors.md, 1.1).
+bool is_fallback_field(std::string_view body, const json::Member& member) {
+    return json::key_is(body, member, "fallback_models") || json::key_is(body, member, "fallback_enabled");
 }
 
-std::string resolve_alias(const Config& config, std::string_view model) {
-    std::string name(model);
-    // The loader refuses loops; the bound only keeps a mistake there from hanging the daemon.
-    for (int hops = 0; hops < 32; ++hops) {
-        const auto alias = config.aliases.find(name);
-        if (alias == config.aliases.end()) break;
-        name = alias->second;
-    }
-    return name;
+std::vector<std::string> strings_in(std::string_view array) {
+    std::vector<std::string> strings;
+    if (!array.starts_with('[')) return strings;
+    json::for_each_element(
+        array,
+        [](std::string_view element, void* context) {
+            std::string text = json::unquote(element);
+            if (!text.empty()) static_cast<std::vector<std::string>*>(context)->push_back(std::move(text));
+        },
+        &strings);
+    return strings;
 }
 
-/// Asks for usage; the client's other stream options stay byte for byte.
-Splice usage_splice(std::string_view body, const BodyFacts& facts) {
-    constexpr std::string_view asked = R"({"include_usage":true})";
-    if (!facts.stream_options) {
-        const std::string comma = facts.has_members ? "," : "";
-        return {facts.closing_brace, facts.closing_brace, comma + R"("stream_options":)" + std::string(asked), true};
+/// Each run of such members with one comma: the one behind it, or the one before it at the object's end.
+std::vector<Cut> fallback_cuts(std::string_view body, const std::vector<json::Member>& members) {
+    std::vector<Cut> cuts;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+        if (!is_fallback_field(body, members[i])) continue;
+        const std::size_t first = i;
+        while (i + 1 < members.size() && is_fallback_field(body, members[i + 1])) ++i;
+        if (i + 1 < members.size())
+            cuts.push_back({members[first].key.begin, members[i + 1].key.begin});
+        else
+            cuts.push_back({first > 0 ? members[first - 1].value.end : members[0].key.begin, members[i].value.end});
     }
-    const json::Span span = facts.stream_options->value;
-    if (facts.stream_options->kind != json::Kind::object) return {span.begin, span.end, std::string(asked), true};
-    const std::string_view object = span.in(body);
-    std::vector<json::Member> members;
-    json::scan(object, &members);
-    for (const json::Member& member : members)
-        if (json::key_is(object, member, "include_usage"))
-            return {span.begin + member.value.begin, span.begin + member.value.end, "true", true};
-    const std::string comma = members.empty() ? "" : ",";
-    return {span.end - 1, span.end - 1, comma + R"("include_usage":true)", true};
+    return cuts;
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+    while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+    return text;
+}
+
+std::vector<std::string> names_in(std::string_view list) {
+    std::vector<std::string> names;
+    while (!list.empty()) {
+        const std::size_t comma = list.find(',');
+        if (const std::string_view name = trimmed(list.substr(0, comma)); !name.empty()) names.emplace_back(name);
+        list = comma == list.npos ? std::string_view() : list.substr(comma + 1);
+    }
+    return names;
+}
+
+/// Puts the targets of one (upstream, model) behind the others: one for each key, in the upstream's order.
+void add_group(Plan& plan, const Route& route, const KnownOf& known_of, std::string_view only_for) {
+    const Known known = known_of(route.upstream);
+    Target target{route.upstream, nullptr, route.model, known.traffic};
+    target.group = plan.targets.empty() ? 0 : plan.targets.back().group + 1;
+    target.only_for = only_for;
+    if (const auto right = known.traffic->corrected.find(route.model); right != known.traffic->corrected.end())
+        target.model = right->second;
+    const std::vector<Key>& keys = route.upstream->keys;
+    if (keys.empty()) return plan.targets.push_back(std::move(target));
+    const bool turns = route.upstream->key_order == KeyOrder::round_robin && keys.size() > 1;
+    const std::size_t first = turns ? known.traffic->turn++ % keys.size() : 0;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        target.key = &keys[(first + i) % keys.size()];
+        target.slot = known.slots[(first + i) % keys.size()];
+        plan.targets.push_back(target);
+    }
+}
+
+/// A chain's entries that are not in the plan yet.
+void add_chain(Plan& plan, const Config& config, const std::vector<std::string>& chain, const KnownOf& known_of,
+               std::string_view only_for) {
+    const std::shared_ptr<const Upstream> home = plan.targets.front().upstream;
+    for (const std::string& entry : chain) {
+        const Route next = chain_entry(config, home, entry);
+        const bool there = std::any_of(plan.targets.begin(), plan.targets.end(), [&](const Target& target) {
+            return target.upstream == next.upstream && target.model == next.model && target.only_for.empty();
+        });
+        if (!there) add_group(plan, next, known_of, only_for);
+    }
 }
 
 }  // namespace
-
-std::string_view default_name(const Config& config) {
-    return config.default_upstream.empty() ? std::string_view(config.upstreams.front()->name)
-                                           : std::string_view(config.default_upstream);
-}
 
 std::variant<BodyFacts, http::Refusal> read_body(std::string_view body) {
     std::vector<json::Member> members;
@@ -71,7 +110,7 @@ std::variant<BodyFacts, http::Refusal> read_body(std::string_view body) {
     if (body[first] != '{') return invalid_json(body, first, "expected an object");
     BodyFacts facts;
     facts.closing_brace = body.find_last_of('}');
-    facts.has_members = !members.empty();
+    facts.members = members.size();
     for (const json::Member& member : members) {
         const std::string_view value = member.value.in(body);
         if (json::key_is(body, member, "model")) {
@@ -86,34 +125,13 @@ std::variant<BodyFacts, http::Refusal> read_body(std::string_view body) {
         } else if (json::key_is(body, member, "stream_options")) {
             facts.stream_options = member;
             facts.usage_asked = member.kind == json::Kind::object && json::find(value, "include_usage") == "true";
+        } else if (is_fallback_field(body, member)) {
+            ++facts.fallback_members;
+            if (json::key_is(body, member, "fallback_models")) facts.fallback_models = strings_in(value);
         }
     }
+    if (facts.fallback_members > 0) facts.fallback_fields = fallback_cuts(body, members);
     return facts;
-}
-
-bool needs_default_list(const Config& config, std::string_view forced_upstream, std::string_view model) {
-    return forced_upstream.empty() && config.aliases.find(std::string(model)) == config.aliases.end() &&
-           named(config, model);
-}
-
-std::variant<Route, http::Refusal> route(const Config& config, std::string_view forced_upstream, std::string_view model,
-                                         const InDefaultList& in_list) {
-    if (!forced_upstream.empty()) {
-        std::shared_ptr<const Upstream> upstream = config.upstream_ptr(forced_upstream);
-        if (!upstream)
-            return http::Refusal{
-                404, "unknown_upstream",
-                "there is no upstream '" + std::string(forced_upstream) + "' in streamkeeper's configuration"};
-        return Route{std::move(upstream), resolve_alias(config, model)};
-    }
-    const std::string name = resolve_alias(config, model);
-    const bool aliased = name != model;
-    if (std::optional<Route> found = named(config, name); found && (aliased || !in_list(name)))
-        return std::move(*found);
-    const auto configured = config.models.find(name);
-    if (configured != config.models.end() && !configured->second.upstream.empty())
-        return Route{config.upstream_ptr(configured->second.upstream), name};
-    return Route{config.upstream_ptr(default_name(config)), name};
 }
 
 Timeouts timeouts_for(const Config& config, const Upstream& upstream, std::string_view model) {
@@ -122,35 +140,37 @@ Timeouts timeouts_for(const Config& config, const Upstream& upstream, std::strin
     return configured == config.models.end() ? timeouts : configured->second.timeouts.over(timeouts);
 }
 
-Plan make_plan(const Config& config, const Route& chosen, Endpoint endpoint, std::string_view body,
-               const BodyFacts& facts, bool usage_refused) {
+Plan make_plan(const Config& config, const Route& chosen, const BodyFacts& facts,
+               std::optional<std::string_view> fallback_header, const KnownOf& known_of) {
     Plan plan;
-    const Key* const key = chosen.upstream->keys.empty() ? nullptr : &chosen.upstream->keys.front();
-    plan.targets.push_back({chosen.upstream, key, chosen.model});
-    plan.timeouts = timeouts_for(config, *chosen.upstream, chosen.model);
-    if (chosen.model != facts.model)
-        plan.splices.push_back({facts.model_span.begin, facts.model_span.end, json::quote(chosen.model)});
-    const StreamUsage wish = chosen.upstream->stream_usage;
-    const bool wanted = wish == StreamUsage::on || (wish == StreamUsage::automatic && !usage_refused);
-    const bool has_option = endpoint == Endpoint::chat_completions || endpoint == Endpoint::completions;
-    plan.usage_injected = facts.stream && has_option && wanted && !facts.usage_asked;
-    if (plan.usage_injected) plan.splices.push_back(usage_splice(body, facts));
-    std::sort(plan.splices.begin(), plan.splices.end(),
-              [](const Splice& a, const Splice& b) { return a.begin < b.begin; });
+    add_group(plan, chosen, known_of, {});
+    const FallbackBy by = chosen.upstream->fallback_by;
+    if (by == FallbackBy::off || (fallback_header && *fallback_header == "off")) return plan;
+    const auto configured = config.models.find(chosen.model);
+    const std::vector<std::string> none;
+    const std::vector<std::string>& own = configured == config.models.end() ? none : configured->second.fallback;
+    if (by == FallbackBy::vendor) {
+        plan.vendor_chain = fallback_header                 ? names_in(*fallback_header)
+                            : facts.fallback_models.empty() ? own
+                                                            : facts.fallback_models;
+        return plan;
+    }
+    if (fallback_header) {
+        add_chain(plan, config, names_in(*fallback_header), known_of, {});
+    } else if (!facts.fallback_models.empty()) {
+        add_chain(plan, config, facts.fallback_models, known_of, {});
+    } else {
+        add_chain(plan, config, config.fallback_on.context_length, known_of, "context_length");
+        add_chain(plan, config, config.fallback_on.content_policy, known_of, "content_policy");
+        add_chain(plan, config, own, known_of, {});
+    }
     return plan;
 }
 
-std::vector<std::string_view> spliced(std::string_view body, const std::vector<Splice>& splices, bool with_usage) {
-    std::vector<std::string_view> pieces;
-    std::size_t at = 0;
-    for (const Splice& splice : splices) {
-        if (splice.usage && !with_usage) continue;
-        if (splice.begin > at) pieces.push_back(body.substr(at, splice.begin - at));
-        if (!splice.text.empty()) pieces.push_back(splice.text);
-        at = splice.end;
-    }
-    if (at < body.size()) pieces.push_back(body.substr(at));
-    return pieces;
+Plan make_plan(const Route& chosen, const KnownOf& known_of) {
+    Plan plan;
+    add_group(plan, chosen, known_of, {});
+    return plan;
 }
 
 }  // namespace streamkeeper

@@ -157,14 +157,17 @@ class Daemon(Process):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def config_for(*base_urls, extra="", upstream_extra=""):
-    """A configuration with a listener on a free port and upstreams `one`, `two` … that use the file `key`."""
+def config_for(*base_urls, extra="", upstream_extra="", retry="{attempts: 1, deadline: {stream: 0s, other: 0s}}"):
+    """A configuration with a listener on a free port and upstreams `one`, `two` … that use the file `key`. Each request
+    is tried once, so that a test sees what one answer becomes; `retry=None` leaves retrying as it is by default."""
     names = ["one", "two", "three"]
     text = 'listen: ["127.0.0.1:0"]\ndefault_upstream: one\nupstreams:\n'
     for name, url in zip(names, base_urls):
         text += f"  {name}:\n    base_url: {url}\n    keys: [{{name: main, file: key}}]\n"
         if upstream_extra:
             text += "".join(f"    {line}\n" for line in upstream_extra.strip("\n").split("\n"))
+    if retry is not None and "retry:" not in extra:
+        text += f"retry: {retry}\n"
     return text + extra + "\n"
 
 

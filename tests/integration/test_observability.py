@@ -77,7 +77,7 @@ class Requests(WithMock):
         with Moved(self.daemon) as moved:
             ask(self.daemon, chat("nope"))
         self.assertEqual(moved("requests_total", code="404", outcome="error", upstream="one"), 1)
-        self.assertEqual(moved("upstream_attempts_total", code="404", reason="bad_request", upstream="one"), 1)
+        self.assertEqual(moved("upstream_attempts_total", code="404", reason="model_not_found", upstream="one"), 1)
         self.assertEqual(moved.by("upstream_errors_total", "class"), {"4xx": 1})
 
     def test_an_error_made_here_calls_no_upstream(self):
@@ -448,7 +448,7 @@ class Pages(WithMock):
         upstream, = status["upstreams"]
         self.assertEqual(upstream["name"], "one")
         self.assertEqual(upstream["base_url"], self.mock.base_url)
-        self.assertEqual(upstream["keys"], ["main (sk-…6789)"])
+        self.assertEqual(upstream["keys"], [{"name": "main", "key": "main (sk-…6789)", "state": "usable"}])
         self.assertGreaterEqual(upstream["connections"]["idle"], 1)
         latest = status["recent"][0]
         self.assertEqual((latest["model_asked"], latest["model"], latest["status"]), ("fast", "mock-1", 200))
@@ -514,7 +514,7 @@ class Log(WithMock):
     def test_a_failure_names_its_cause(self):
         line = self.line(chat("nope"))
         self.assertEqual((line["status"], line["outcome"], line["code"]), (404, "error", "model_not_found"))
-        self.assertEqual(line["attempts"][0]["reason"], "bad_request")
+        self.assertEqual(line["attempts"][0]["reason"], "model_not_found")
         line = self.line(chat(), headers=[("x-mock-delay-ms", "60000")])
         self.assertEqual((line["status"], line["code"]), (504, "upstream_timeout"))
         self.assertEqual((line["attempts"][0]["reason"], line["attempts"][0]["detail"]), ("timeout", "timeouts.first_byte passed"))

@@ -27,6 +27,13 @@ upstreams:
       - {name: two, env: STREAMKEEPER_TEST_KEY}
       - {name: three, command: [printf, "%s", "a\"b'c\\d"]}
       - {name: four, credential: cred}
+    key_order: round_robin
+    limit_scope: account
+    limit_per_model: false
+    rate_limits: [{requests: 7, per: 1500ms, scope: ip}, {requests: 9, per: 744h}]
+    max_in_flight: 1
+    queue: 0
+    fallback_by: off
     stream_usage: off
     proxy: http://[::1]:3128
     tls: {ca_file: "key #1"}
@@ -35,9 +42,14 @@ upstreams:
   "on": {preset: ollama}
 default_upstream: a
 models:
-  "weird: [model], #1": {upstream: "on", timeouts: {connect: 1ms, first_byte: 2h, stream_idle: 3m, stream_progress: off, total: 1s, pool_idle: 1s}}
+  "weird: [model], #1": {upstream: "on", fallback: ["a/x: y", "on/#1", plain], context: 1000000000, timeouts: {connect: 1ms, first_byte: 2h, stream_idle: 3m, stream_progress: off, total: 1s, pool_idle: 1s}}
 aliases: {"null": "on/x", fast: "ünïcode \"quoted\""}
+model_names: exact
+fallback_on: {context_length: ["a/b/c:free"], content_policy: ["12", "off"]}
+retry: {attempts: 1, per_target: 100, base: 1ms, cap: 1h, deadline: {stream: off, other: 90m}}
 timeouts: {connect: 1s, first_byte: 2s, stream_idle: 3s, stream_progress: 4s, total: 5s, client_head: 6s, client_body_idle: 7s, client_keepalive: 8s, pool_idle: 9s}
+stream: {commit_hold: 0s, heartbeat: off}
+resume: {on_failure: error}
 limits: {head: 2KiB, body: 3MiB, connections: 4, memory: 5000000}
 metrics: {listen: "unix:/run/m", model_labels: 6}
 log: {level: warning, format: text}

@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "streamkeeper/traffic.hpp"
+
 using namespace streamkeeper;
 namespace {
 
@@ -20,7 +22,7 @@ Config config() {
     config.upstreams = {upstream("one"), upstream("two")};
     config.default_upstream = "one";
     config.aliases = {{"fast", "small"}, {"faster", "fast"}, {"far", "two/big"}, {"small", "gpt-small"}};
-    config.models["pinned"] = {"two", {}};
+    config.models["pinned"].upstream = "two";
     return config;
 }
 
@@ -35,14 +37,41 @@ std::string routed(const Config& config, std::string_view forced, std::string_vi
     return std::get<Route>(result).upstream->name + " " + std::get<Route>(result).model;
 }
 
+Traffic traffic;
+
+Known known(const std::shared_ptr<const Upstream>&) {
+    static const std::vector<unsigned> slots = {0, 1};
+    return {&traffic, slots};
+}
+
+std::string joined(const std::string& body, const std::vector<Splice>& splices) {
+    std::string text;
+    for (const std::string_view piece : spliced(body, splices)) text += piece;
+    return text;
+}
+
 std::string sent(const Config& config, const std::string& body, Endpoint endpoint = Endpoint::chat_completions,
-                 bool refused = false, bool with_usage = true) {
+                 bool refused = false) {
     const BodyFacts facts = std::get<BodyFacts>(read_body(body));
     const Route chosen = std::get<Route>(route(config, {}, facts.model, never));
-    const Plan plan = make_plan(config, chosen, endpoint, body, facts, refused);
-    std::string joined;
-    for (const std::string_view piece : spliced(body, plan.splices, with_usage)) joined += piece;
-    return joined;
+    const Plan plan = make_plan(config, chosen, facts, std::nullopt, known);
+    const bool usage = wants_usage(*chosen.upstream, endpoint, facts, refused);
+    return joined(body, splices_for(body, facts, plan, plan.targets.front(), usage));
+}
+
+/// The plan's targets as `upstream/model`, once for each group; those for one cause with it in brackets.
+std::string chain(const Config& config, const std::string& body, std::optional<std::string_view> header = {}) {
+    const BodyFacts facts = std::get<BodyFacts>(read_body(body));
+    const Plan plan = make_plan(config, std::get<Route>(route(config, {}, facts.model, never)), facts, header, known);
+    std::string text;
+    std::optional<std::size_t> group;
+    for (const Target& target : plan.targets) {
+        if (group == target.group) continue;
+        group = target.group;
+        text += (text.empty() ? "" : " ") + target.upstream->name + "/" + target.model;
+        if (!target.only_for.empty()) text += "[" + std::string(target.only_for) + "]";
+    }
+    return text;
 }
 
 std::string mistake(const std::string& body) {
@@ -67,7 +96,7 @@ BOOST_AUTO_TEST_CASE(a_body_tells_what_policy_needs) {
     const BodyFacts empty = std::get<BodyFacts>(read_body(" { } "));
     BOOST_TEST(empty.model == "");
     BOOST_TEST(!empty.stream);
-    BOOST_TEST(!empty.has_members);
+    BOOST_TEST(empty.members == 0u);
     BOOST_TEST(empty.choices == 1u);
 }
 
@@ -119,10 +148,10 @@ BOOST_AUTO_TEST_CASE(a_body_that_needs_no_change_is_sent_as_one_piece) {
     const std::string body = "{ \"model\":\"gpt\" , \"seed\":1.50 }\n";
     const BodyFacts facts = std::get<BodyFacts>(read_body(body));
     const Config it = config();
-    const Plan plan = make_plan(it, std::get<Route>(route(it, {}, facts.model, never)), Endpoint::chat_completions,
-                                body, facts, false);
-    BOOST_TEST(plan.splices.empty());
-    BOOST_TEST(spliced(body, plan.splices, true).size() == 1u);
+    const Plan plan = make_plan(it, std::get<Route>(route(it, {}, facts.model, never)), facts, std::nullopt, known);
+    const std::vector<Splice> splices = splices_for(body, facts, plan, plan.targets.front(), false);
+    BOOST_TEST(splices.empty());
+    BOOST_TEST(spliced(body, splices).size() == 1u);
     BOOST_TEST(plan.targets.front().key->name == "main");
 }
 
@@ -150,7 +179,7 @@ BOOST_AUTO_TEST_CASE(usage_is_asked_for_beside_the_clients_own_options) {
     for (const auto& [body, expected] : cases) {
         BOOST_TEST(sent(it, body) == expected);
         BOOST_TEST(sent(it, body, Endpoint::completions) == expected);
-        BOOST_TEST(sent(it, body, Endpoint::chat_completions, false, false) == body);  // once the vendor has refused it
+        BOOST_TEST(sent(it, body, Endpoint::chat_completions, true) == body);  // once the vendor has refused it
     }
 }
 
@@ -169,7 +198,61 @@ BOOST_AUTO_TEST_CASE(usage_is_not_asked_for_where_it_is_not_wanted) {
     with(StreamUsage::off);
     BOOST_TEST(sent(it, body) == body);
     with(StreamUsage::on);
-    BOOST_TEST(sent(it, body, Endpoint::chat_completions, true) != body);
+    BOOST_TEST(sent(it, body) != body);
+}
+
+BOOST_AUTO_TEST_CASE(every_key_of_a_model_is_a_target_of_its_own) {
+    const Config it = config();
+    const BodyFacts facts = std::get<BodyFacts>(read_body(R"({"model":"m"})"));
+    Route chosen{it.upstreams[0], "m"};
+    const Plan plan = make_plan(it, chosen, facts, std::nullopt, known);
+    BOOST_REQUIRE(plan.targets.size() == 2u);
+    BOOST_TEST(plan.targets[0].key->name == "main");
+    BOOST_TEST(plan.targets[1].key->name == "spare");
+    auto turns = std::make_shared<Upstream>(*it.upstreams[0]);
+    turns->key_order = KeyOrder::round_robin;
+    chosen.upstream = turns;
+    traffic.turn = 0;
+    for (const std::string expected : {"main", "spare", "main"})
+        BOOST_TEST(make_plan(it, chosen, facts, std::nullopt, known).targets.front().key->name == expected);
+}
+
+BOOST_AUTO_TEST_CASE(a_chain_comes_from_the_header_else_the_body_else_the_configuration) {
+    Config it = config();
+    it.models["m"].fallback = {"small", "two/big", "m", "pinned"};
+    it.fallback_on.context_length = {"huge"};
+    BOOST_TEST(chain(it, R"({"model":"m"})") == "one/m one/huge[context_length] one/gpt-small two/big two/pinned");
+    BOOST_TEST(chain(it, R"({"model":"m"})", "a , two/b,,a") == "one/m one/a two/b");
+    BOOST_TEST(chain(it, R"({"model":"m"})", "off") == "one/m");
+    BOOST_TEST(chain(it, R"({"model":"m","fallback_models":["c"]})") == "one/m one/c");
+    BOOST_TEST(chain(it, R"({"model":"m","fallback_models":["c"]})", "d") == "one/m one/d");
+    BOOST_TEST(chain(it, R"({"model":"m","fallback_models":"c"})") ==
+               "one/m one/huge[context_length] one/gpt-small two/big two/pinned");
+}
+
+BOOST_AUTO_TEST_CASE(a_bodys_chain_is_walked_by_one_side_only) {
+    Config it = config();
+    const std::pair<const char*, const char*> cases[] = {
+        {R"({"fallback_models":["a"],"model":"m"})", R"({"model":"m"})"},
+        {R"({"model":"m", "fallback_models":["a"]})", R"({"model":"m"})"},
+        {R"({"model":"m", "fallback_models":["a"], "fallback_enabled":true,"x":1})", R"({"model":"m", "x":1})"},
+        {R"({"fallback_enabled":true,"model":"m","fallback_models":[]})", R"({"model":"m"})"},
+        {R"({"fallback_models":["a"],"fallback_enabled":false})", R"({})"},
+        {R"({"fallback_models":["a"],"stream":true})", R"({"stream":true,"stream_options":{"include_usage":true}})"}};
+    for (const auto& [body, expected] : cases) BOOST_TEST(sent(it, body) == expected);
+    auto vendors = std::make_shared<Upstream>(*it.upstreams[0]);
+    vendors->fallback_by = FallbackBy::vendor;
+    it.upstreams[0] = vendors;
+    BOOST_TEST(sent(it, R"({"model":"m","fallback_models":["a","b"]})") ==
+               R"({"model":"m","fallback_models":["a","b"],"fallback_enabled":true})");
+    BOOST_TEST(chain(it, R"({"model":"m","fallback_models":["a","b"]})") == "one/m");
+    it.models["m"].fallback = {"c"};
+    BOOST_TEST(sent(it, R"({"model":"m"})") == R"({"model":"m","fallback_models":["c"],"fallback_enabled":true})");
+    vendors = std::make_shared<Upstream>(*it.upstreams[0]);
+    vendors->fallback_by = FallbackBy::off;
+    it.upstreams[0] = vendors;
+    BOOST_TEST(chain(it, R"({"model":"m","fallback_models":["a"]})") == "one/m");
+    BOOST_TEST(sent(it, R"({"model":"m","fallback_models":["a"]})") == R"({"model":"m"})");
 }
 
 BOOST_AUTO_TEST_CASE(a_models_timeouts_outrank_its_upstreams_and_those_the_global_ones) {

@@ -220,6 +220,11 @@ BOOST_AUTO_TEST_CASE(http_status_outranks_the_body_and_a_success_takes_the_bodys
     BOOST_TEST(json(200, R"({"error":{"code":"server_is_overloaded"}})").eff_status == 503);
     BOOST_TEST(json(200, R"({"error":{"code":"vector_store_timeout"}})").eff_status == 504);
     BOOST_TEST(json(200, R"({"error":{"message":"m"}})").eff_status == 500);
+    BOOST_TEST(json(200, R"({"error":{"status":"RESOURCE_EXHAUSTED","message":"m"}})").eff_status == 429);
+    BOOST_TEST(json(200, R"({"error":{"status":"DEADLINE_EXCEEDED","message":"m"}})").eff_status == 504);
+    BOOST_TEST(json(200, R"({"error":{"code":"image_parse_error","message":"m"}})").eff_status == 400);
+    BOOST_TEST(json(200, R"({"error":"m","error_type":"validation"})").eff_status == 400);
+    BOOST_TEST(json(200, R"({"error":{"code":"Unauthorized","message":"m"}})").eff_status == 401);
     BOOST_TEST(fixture("deepseek-keepalive-json").eff_status == 503);
     BOOST_TEST(fixture("newapi-200-html").eff_status == 502);
 }
@@ -257,6 +262,9 @@ BOOST_AUTO_TEST_CASE(errors_inside_streams) {
     BOOST_TEST(stream("event: error\ndata: plain words\n\n").message == "plain words");
     BOOST_TEST(stream("error: {\"code\":500,\"message\":\"m\"}\n\n").message == "m");
     BOOST_TEST(stream("data: {\"error\":{},\"status_code\":429}\n\n").eff_status == 429);
+    // One JSON document, though its type promises events; and events without a type, after a comment.
+    BOOST_TEST(stream(R"({"error":{"code":429,"message":"m"}})").eff_status == 429);
+    BOOST_TEST(json(200, ": OPENROUTER PROCESSING\n\ndata: {\"error\":{\"code\":429}}\n\n").eff_status == 429);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

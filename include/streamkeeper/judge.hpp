@@ -1,0 +1,46 @@
+/// The judge: what a failure means (errors.md, table (a)). A pure function over one table, a row a rule, first match
+/// wins; the order of the rows is part of the behaviour.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "streamkeeper/outcome.hpp"
+
+namespace streamkeeper {
+
+enum class Verdict {
+    retry_same,          ///< S: the same target, after a pause
+    retry_after_wait,    ///< W: the vendor asks to wait; costs no attempt
+    other_key,           ///< K: another key of the same upstream; else another model
+    other_model,         ///< M: another model, or another upstream
+    refresh_model_list,  ///< L: the name may be wrong
+    fail_now,            ///< F: nothing helps, or only another upstream
+};
+/// `retry_same`, `retry_after_wait` …, as `explain` prints them.
+std::string_view verdict_name(Verdict);
+
+struct Judgement {
+    Verdict verdict = Verdict::fail_now;
+    std::string_view row;      ///< `R2b`: the rule that matched, as errors.md names it
+    std::string_view reason;   ///< label of metrics and log: `rate_limit`, `billing`, `model_not_found` …
+    std::optional<Wait> wait;  ///< what the answer asked for; a floor of every pause
+    std::string_view hint;     ///< one sentence for people: what it means and what to do; may be empty
+};
+
+/// One rule. `matches` reads the outcome alone.
+struct Rule {
+    std::string_view row;     ///< `R2b`
+    std::string_view source;  ///< where the rule comes from: the vendor's page or an implementation that shows it
+    bool (*matches)(const Outcome&);
+    Verdict verdict;
+    std::string_view reason;
+    std::string_view hint;
+};
+std::span<const Rule> rules();
+
+/// Judges an outcome that is a failure. `without` names a row to leave out: for the test that no row is superfluous.
+Judgement judge(const Outcome&, std::string_view without = {});
+
+}  // namespace streamkeeper

@@ -1,0 +1,191 @@
+// Obeys the attempt loop: sends, pauses, waits at gates, asks for names, and says what came of it.
+#include <algorithm>
+#include <charconv>
+
+#include "net/exchange.hpp"
+
+namespace streamkeeper::net {
+
+namespace {
+
+/// Whose turn it is at a gate: the configured client, else the tool that its User-Agent names.
+std::string waiting_as(const Exchange& exchange) {
+    if (!exchange.record.client.empty()) return exchange.record.client;
+    return std::string(exchange.head.fields.get("user-agent").substr(0, 64));
+}
+
+std::string place(const Target& target) { return target.upstream->name + "/" + target.model; }
+
+}  // namespace
+
+Known Exchange::known_of(const std::shared_ptr<const Upstream>& upstream) const {
+    return core.state_of(upstream)->known();
+}
+
+/// The configured size counts, else what the upstream's list says under one of its names (vendors.md, 6).
+std::uint64_t Exchange::context_window(const Target& target) const {
+    const auto configured = config->models.find(target.model);
+    if (configured != config->models.end() && configured->second.context > 0) return configured->second.context;
+    return core.state_of(target.upstream)->models.context(target.model);
+}
+
+LoopSettings Exchange::loop_settings() {
+    LoopSettings settings;
+    settings.retry = config->retry;
+    settings.deadline = deadline;
+    settings.pass_through = !asked.policy;
+    settings.replayable = asked.policy || repeatable(head);
+    settings.model_names = config->model_names;
+    settings.uniform = [this] { return core.uniform(); };
+    settings.context_window = [this](const Target& target) { return context_window(target); };
+    return settings;
+}
+
+Task<void> Exchange::loop_attempts() {
+    AttemptLoop loop(plan.targets, loop_settings());
+    Action action = loop.start(core.reactor.now());
+    while (action.kind != Action::Kind::finish && action.kind != Action::Kind::fail) {
+        if (action.kind == Action::Kind::send) {
+            Leg leg;
+            leg.pass = &loop.pass();
+            begin_attempt(loop, action);
+            if (asked.policy)
+                co_await attempt(leg, action);
+            else
+                co_await attempt_raw(leg, action);
+            action = loop.on(leg.outcome, core.reactor.now());
+            note(leg, loop, action);
+            raw_error = std::move(leg.raw_error);
+            settle(leg);
+        } else if (action.kind == Action::Kind::pause) {
+            const TimePoint began = core.reactor.now();
+            const bool held = co_await pause_until(action.until);
+            note_wait("backoff", began);
+            if (!held) break;
+            action = loop.go_on(core.reactor.now());
+        } else if (action.kind == Action::Kind::queue) {
+            action = co_await wait_at_gates(loop);
+        } else {
+            action = co_await ask_for_names(loop, action.target);
+        }
+        if (client_gone) co_return;
+    }
+    session.deadlines.clear_attempt();
+    conclude(action, loop.last());
+}
+
+void Exchange::begin_attempt(const AttemptLoop& loop, const Action& action) {
+    const Target& target = plan.targets[action.target];
+    const Target& first = plan.targets.front();
+    // Where the request was before: at the last attempt's target, or where the client wanted it.
+    const std::string_view upstream = record.attempts.empty() ? first.upstream->name : record.upstream;
+    const std::string_view model = record.attempts.empty() ? first.model : record.model;
+    record.fallback = loop.fallback_reason();
+    if (target.group != last_group && asked.policy) {
+        record.fallbacks.push_back({std::string(upstream).append("/").append(model), place(target), record.fallback});
+        if (record.fallbacks.back().reason.empty()) record.fallbacks.back().reason = action.reason;
+    }
+    last_group = target.group;
+    record.upstream = target.upstream->name;
+    record.model = target.model;
+    record.key = target.key ? target.key->name : std::string();
+    record.usage = {};
+    record.stream = early;
+    record.stream_end.clear();
+    timeouts = timeouts_for(*config, *target.upstream, target.model);
+    if (first_byte_override > Duration(0)) timeouts.first_byte = first_byte_override;
+}
+
+Task<bool> Exchange::pause_until(TimePoint until) {
+    session.deadlines.set(Deadline::pause, until, Duration(0));
+    bool held = true;
+    while (held && !session.deadlines.passed(Deadline::pause, core.reactor.now())) {
+        const Wake why = co_await session.wait();
+        held = why == Wake::ready || why == Wake::deadline;
+        client_gone = why == Wake::client_gone;
+    }
+    session.deadlines.clear(Deadline::pause);
+    co_return held;
+}
+
+Task<Action> Exchange::wait_at_gates(AttemptLoop& loop) {
+    const TimePoint began = core.reactor.now();
+    const std::string_view cause = gate_cause_label(loop.waiting_for());
+    if (body_read && session.in.empty()) session.in.release();
+    Waiter waiter(waiting_as(*this), false, deadline, [this] { core.wake_in_turn(session); });
+    bool entered = false;
+    for (const auto& [traffic, lanes] : loop.lanes()) {
+        const bool in = traffic->gates.enter(waiter, lanes, began);
+        entered = entered || in;
+    }
+    if (!entered) co_return loop.queue_full();
+    session.deadlines.set(Deadline::pause, deadline, Duration(0));
+    while (!waiter.grant && !waiter.hopeless) {
+        const Wake why = co_await session.wait();
+        client_gone = why == Wake::client_gone;
+        const bool late = session.deadlines.passed(Deadline::pause, core.reactor.now());
+        if (client_gone || why == Wake::shutdown || late) break;
+    }
+    session.deadlines.clear(Deadline::pause);
+    note_wait(cause, began);
+    waiter.leave();
+    if (waiter.grant && !client_gone) co_return loop.granted(std::move(*waiter.grant), core.reactor.now());
+    co_return loop.too_late(core.reactor.now());
+}
+
+Task<Action> Exchange::ask_for_names(AttemptLoop& loop, std::size_t target) {
+    const std::shared_ptr<const Upstream> upstream = plan.targets[target].upstream;
+    co_await refresh_models(upstream, Need::names);
+    std::vector<std::string_view> ids;
+    const std::shared_ptr<UpstreamState> state = core.state_of(upstream);
+    for (const ListedModel& model : state->models.models) ids.push_back(model.id);
+    co_return loop.models_known(ids, core.reactor.now());
+}
+
+void Exchange::note_wait(std::string_view cause, TimePoint began) {
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(core.reactor.now() - began);
+    record.waits.push_back({record.upstream, cause, took});
+}
+
+void Exchange::note(const Leg& leg, const AttemptLoop& loop, const Action& action) {
+    AttemptRecord attempt;
+    attempt.upstream = record.upstream;
+    attempt.key = record.key;
+    attempt.model = record.model;
+    attempt.status = leg.outcome.status;
+    if (action.kind != Action::Kind::finish)
+        attempt.reason = action.fresh_connection ? std::string_view("network") : loop.last_reason();
+    attempt.error_class = error_class(leg.outcome);
+    attempt.detail = leg.outcome.detail;
+    attempt.took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - leg.began);
+    attempt.usage = record.usage;
+    record.attempts.push_back(std::move(attempt));
+    if (leg.outcome.usage_was_injected && record.attempts.back().reason == "unsupported_param") {
+        leg.state->usage_refused = true;
+        core.log(LogLevel::info,
+                 "upstream " + record.upstream + " refuses stream_options; its streams are not metered from now on");
+    }
+    if (core.config->log.level == LogLevel::debug)
+        core.log(LogLevel::debug, attempt_line(record, record.attempts.back(), leg));
+}
+
+/// Tells the client how it ended, if it does not know yet.
+void Exchange::conclude(const Action& action, const Outcome* last) {
+    if (last && last->cause == Cause::client_gone) client_gone = true;
+    if (client_gone || action.kind == Action::Kind::finish) return;
+    Action final = action;
+    if (action.kind != Action::Kind::fail) {  // a wait that the daemon's end cut short
+        final.kind = Action::Kind::fail;
+        final.status = 503;
+        final.code = final.reason = "shutting_down";
+        final.message = "streamkeeper is stopping";
+        last = nullptr;
+    }
+    if (!asked.policy && conclude_raw(final, last)) return;
+    if (committed)
+        give_up(final, last);
+    else
+        send_error(final, last);
+}
+
+}  // namespace streamkeeper::net
