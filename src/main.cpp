@@ -13,8 +13,9 @@ int main(int argc, char** argv) {
         "streamkeeper"};
     app.set_version_flag("--version", "streamkeeper " STREAMKEEPER_VERSION);
     app.require_subcommand(1);
-    std::string config, listen, key, record, certificate, certificate_key, key_name, response, now;
+    std::string config, key_name, response, now;
     QuickStart quick;
+    MockFlags vendor;
     bool schema = false, reference = false, stay = false, as_json = false;
 
     CLI::App* const serve = app.add_subcommand("serve", "the daemon, in the foreground");
@@ -43,11 +44,14 @@ int main(int argc, char** argv) {
     demo->add_flag("--stay", stay, "keep it up afterwards, until Ctrl-C");
 
     CLI::App* const mock = app.add_subcommand("mock", "the mock upstream alone, to test your own tools against");
-    mock->add_option("--listen", listen, "address, 127.0.0.1 and a free port by default");
-    mock->add_option("--key", key, "the API key it takes");
-    mock->add_option("--record", record, "file that gets one JSON line a request, credentials included");
-    mock->add_option("--certificate", certificate, "PEM file: serve TLS");
-    mock->add_option("--certificate-key", certificate_key, "PEM file with its private key");
+    mock->add_option("--listen", vendor.listen, "address, 127.0.0.1 and a free port by default");
+    mock->add_option("--key", vendor.keys, "an API key it takes; may be repeated")->allow_extra_args(false);
+    mock->add_option("--script", vendor.script, "YAML or JSON file with faults, limits, keys and models");
+    mock->add_option("--limit", vendor.limits, "refuse what is more, like '1500/3m per ip'; may be repeated")
+        ->allow_extra_args(false);
+    mock->add_option("--record", vendor.record, "file that gets one JSON line a request, credentials included");
+    mock->add_option("--certificate", vendor.certificate, "PEM file: serve TLS");
+    mock->add_option("--certificate-key", vendor.certificate_key, "PEM file with its private key");
 
     CLI::App* const explain = app.add_subcommand(
         "explain", "read one raw HTTP response and say what streamkeeper would do about it, and why");
@@ -68,5 +72,5 @@ int main(int argc, char** argv) {
     if (*set) return run_key_set(key_name, config);
     if (*demo) return run_demo(stay);
     if (*explain) return run_explain(response, as_json, now);
-    return run_mock(listen, key, record, certificate, certificate_key);
+    return run_mock(vendor);
 }

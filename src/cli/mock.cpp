@@ -5,6 +5,7 @@
 #include <csignal>
 #include <iostream>
 #include <optional>
+#include <stdexcept>
 #include <system_error>
 
 #include "cli/mock_verb.hpp"
@@ -34,8 +35,6 @@ std::optional<Listen> parse_listen(const std::string& text) {
     return listen;
 }
 
-bool is_loopback(const std::string& address) { return address.rfind("127.", 0) == 0 || address == "::1"; }
-
 int fail(const std::string& message) {
     std::cerr << "streamkeeper mock: " << message << std::endl;
     return 1;
@@ -49,7 +48,7 @@ void raise_descriptor_limit() {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int serve_until_signal(const MockOptions& options, const std::string& shown_key) {
+int serve_until_signal(const MockOptions& options) {
     // Blocked before the mock's thread exists, so that it inherits the mask and sigwait alone takes the signals.
     sigset_t signals;
     sigemptyset(&signals);
@@ -58,7 +57,8 @@ int serve_until_signal(const MockOptions& options, const std::string& shown_key)
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     const MockUpstream upstream(options);
-    std::cout << "mock upstream on " << upstream.base_url() << " (key " << shown_key << ")" << std::endl;
+    const std::string key = upstream.takes_default_key() ? MockOptions().key : "as given";
+    std::cout << "mock upstream on " << upstream.base_url() << " (key " << key << ")" << std::endl;
     int received = 0;
     sigwait(&signals, &received);
     return 0;
@@ -66,25 +66,28 @@ int serve_until_signal(const MockOptions& options, const std::string& shown_key)
 
 }  // namespace
 
-int run_mock(const std::string& listen, const std::string& key, const std::string& record,
-             const std::string& certificate, const std::string& certificate_key) {
+int run_mock(const MockFlags& flags) {
     MockOptions options;
-    const std::string well_known = options.key;
-    const auto place = parse_listen(listen.empty() ? "127.0.0.1:0" : listen);
-    if (!place) return fail("'" + listen + "' is no ADDRESS:PORT (like 127.0.0.1:8818 or [::1]:0)");
-    const bool own_key = !key.empty() && key != well_known;
-    if (!own_key && !is_loopback(place->address))
-        return fail(place->address + " is not loopback: give a key of your own with --key");
-    if (certificate.empty() != certificate_key.empty()) return fail("a certificate and its key go together");
+    const auto place = parse_listen(flags.listen.empty() ? "127.0.0.1:0" : flags.listen);
+    if (!place) return fail("'" + flags.listen + "' is no ADDRESS:PORT (like 127.0.0.1:8818 or [::1]:0)");
+    if (flags.certificate.empty() != flags.certificate_key.empty())
+        return fail("a certificate and its key go together");
     options.address = place->address;
     options.port = place->port;
-    if (own_key) options.key = key;
-    options.record_file = record;
-    options.tls_certificate = certificate;
-    options.tls_key = certificate_key;
+    if (!flags.keys.empty()) options.key = flags.keys.front();
+    if (options.key.empty()) return fail("an empty --key");
+    options.more_keys.assign(flags.keys.begin() + (flags.keys.empty() ? 0 : 1), flags.keys.end());
+    options.script_file = flags.script;
+    options.limits = flags.limits;
+    options.record_file = flags.record;
+    options.tls_certificate = flags.certificate;
+    options.tls_key = flags.certificate_key;
     raise_descriptor_limit();
     try {
-        return serve_until_signal(options, own_key ? "as given" : well_known);
+        return serve_until_signal(options);
+    } catch (const std::invalid_argument& mistakes) {
+        std::cerr << mistakes.what();
+        return 1;
     } catch (const std::system_error& error) {
         return fail(error.what());
     }

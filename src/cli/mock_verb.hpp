@@ -2,14 +2,20 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace streamkeeper {
 
-/// Serves until SIGINT or SIGTERM, then returns 0. Prints where it listens as one line on stdout. On a mistake: one
-/// line on stderr and 1. An empty `key` means the mock's own, well-known one, which is taken on loopback only; an empty
-/// `listen` means 127.0.0.1 and a free port; an empty `record` records nothing; an empty `certificate` means plain
-/// HTTP.
-int run_mock(const std::string& listen, const std::string& key, const std::string& record,
-             const std::string& certificate, const std::string& certificate_key);
+struct MockFlags {
+    std::string listen;             ///< empty: 127.0.0.1 and a free port
+    std::vector<std::string> keys;  ///< empty: the script's, else the mock's own, well-known one, on loopback only
+    std::string script, record;     ///< files; empty: none
+    std::vector<std::string> limits;
+    std::string certificate, certificate_key;  ///< empty: plain HTTP
+};
+
+/// Serves until SIGINT or SIGTERM, then returns 0. Prints where it listens as one line on stdout. On a mistake: a line
+/// on stderr (one for each mistake of a script) and 1.
+int run_mock(const MockFlags&);
 
 }  // namespace streamkeeper

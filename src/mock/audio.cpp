@@ -34,7 +34,7 @@ Answer transcriptions(const Request& request) {
 }
 
 Answer speech(const Request& request) {
-    const Document document(request);
+    const Document& document = *request.document;
     if (document.refusal()) return *document.refusal();
     const auto* input = document.find("input");
     if (!input || !input->is_string())

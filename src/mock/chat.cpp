@@ -54,9 +54,9 @@ Answer whole(const Reply& reply) {
 class Chunks {
 public:
     Chunks(Reply reply, bool with_usage) : reply_(std::move(reply)), with_usage_(with_usage) {
-        head_ = R"(data: {"id":)" + quoted(reply_.id("chatcmpl-")) + R"(,"object":"chat.completion.chunk","created":)" +
-                std::to_string(created) + R"(,"model":)" + quoted(reply_.model) +
-                R"(,"system_fingerprint":"fp_mock","choices":[)";
+        head_ = R"(data: {"id":)" + json_text(reply_.id("chatcmpl-")) +
+                R"(,"object":"chat.completion.chunk","created":)" + std::to_string(created) + R"(,"model":)" +
+                json_text(reply_.model) + R"(,"system_fingerprint":"fp_mock","choices":[)";
         before_ = head_ + R"({"index":0,"delta":)";
         after_ = std::string(R"(,"logprobs":null,"finish_reason":null}])") + (with_usage ? R"(,"usage":null})" : "}") +
                  "\n\n";
@@ -104,7 +104,7 @@ private:
                                        {"function", {{"name", reply_.tool}, {"arguments", ""}}}};
             return delta(out, R"({"tool_calls":[)" + json::serialize(opening) + "]}", false);
         }
-        const std::string piece = quoted(reply_.arguments[step - 1]);
+        const std::string piece = json_text(reply_.arguments[step - 1]);
         return delta(out, R"({"tool_calls":[{"index":0,"function":{"arguments":)" + piece + "}}]}", true);
     }
 
@@ -144,16 +144,15 @@ bool is_refused(const Request& request, const Document& document, Answer& refusa
 }  // namespace
 
 Answer chat(const Request& request) {
-    const Document document(request);
+    const Document& document = *request.document;
     if (document.refusal()) return *document.refusal();
     Answer answer;
     if (is_refused(request, document, answer)) return answer;
-    std::string mistake;
+    std::optional<Answer> refusal;
     const Ask ask{nullptr, document.find("messages"), "max_completion_tokens", "max_tokens", false};
-    Reply reply = compose(request, document, ask, mistake);
-    if (!mistake.empty())
-        return refuse(request, 400, "Invalid value for '" + mistake + "'.", "invalid_parameter", mistake);
-    if (!document.flag("stream")) return whole(reply);
+    Reply reply = compose(request, document, ask, refusal);
+    if (refusal) return *refusal;
+    if (!document.streams()) return whole(reply);
     const auto chunks = std::make_shared<const Chunks>(std::move(reply), document.wants_usage());
     answer.content_type = "text/event-stream; charset=utf-8";
     answer.events = chunks->count();

@@ -60,17 +60,16 @@ struct Chunks {
 }  // namespace
 
 Answer completions(const Request& request) {
-    const Document document(request);
+    const Document& document = *request.document;
     if (document.refusal()) return *document.refusal();
     const auto* prompt = document.find("prompt");
     if (!prompt) return refuse(request, 400, "Missing required parameter: 'prompt'.", "missing_parameter", "prompt");
-    std::string mistake;
-    Reply reply = compose(request, document, Ask{nullptr, prompt, "max_tokens", {}, true}, mistake);
-    if (!mistake.empty())
-        return refuse(request, 400, "Invalid value for '" + mistake + "'.", "invalid_parameter", mistake);
+    std::optional<Answer> refusal;
+    Reply reply = compose(request, document, Ask{nullptr, prompt, "max_tokens", {}, true}, refusal);
+    if (refusal) return *refusal;
     const auto chunks = std::make_shared<const Chunks>(Chunks{std::move(reply), document.wants_usage()});
     Answer answer;
-    if (!document.flag("stream")) {
+    if (!document.streams()) {
         json::object whole = document_of(chunks->reply, chunks->reply.answer_text(), chunks->finish());
         whole["usage"] = usage_of(chunks->reply);
         answer.body = json::serialize(whole);

@@ -69,7 +69,7 @@ std::size_t tokens_of(const json::value& input) {
 }  // namespace
 
 Answer embeddings(const Request& request) {
-    const Document document(request);
+    const Document& document = *request.document;
     if (document.refusal()) return *document.refusal();
     const auto* input = document.find("input");
     if (!input || !(input->is_string() || (input->is_array() && !input->get_array().empty())))

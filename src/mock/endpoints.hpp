@@ -1,26 +1,19 @@
 /// One function per endpoint. None of them knows about sockets; `answer` finds the one a request means.
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <vector>
+#include <string_view>
 
 #include "mock/answer.hpp"
+#include "mock/world.hpp"
 
 namespace streamkeeper::mock {
 
-struct StoredFile {
-    std::string id, filename, purpose;
-    std::uint64_t bytes = 0;
-};
+/// Decides and books. The request is not const: its fault and document are found on the way.
+Answer answer(Request&, World&);
 
-/// What outlives a request. Used by the mock's thread alone.
-struct World {
-    std::string key;                ///< empty: any key, or none, is taken
-    std::vector<StoredFile> files;  ///< the newest 1,000 uploads, without their content
-};
-
-Answer answer(const Request&, World&);
+/// `/mock/…`: what tests ask and tell the mock itself.
+bool is_control(std::string_view path);
+Answer control(const Request&, World&);
 
 Answer chat(const Request&);
 Answer completions(const Request&);

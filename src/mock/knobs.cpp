@@ -65,6 +65,10 @@ Knobs read_knobs(const Fields& fields, std::string& mistake) {
     Knobs knobs;
     for (const auto& [name, value] : fields) {
         if (name.size() <= prefix.size() || !same_name(name.substr(0, prefix.size()), prefix)) continue;
+        if (same_name(name.substr(prefix.size()), "fault")) {
+            knobs.fault = value;
+            continue;
+        }
         const auto parsed = number(value);
         if (!parsed || !set(knobs, name.substr(prefix.size()), *parsed))
             mistake = std::string(name) + " is no knob of the mock, or its value does not fit";

@@ -29,6 +29,7 @@ struct Knobs {
     std::chrono::milliseconds read_pause{0};  ///< between two reads of the request's body
     std::size_t hold = 0;                     ///< events sent before an endless silence; 0: no silence
     unsigned status = 0;                      ///< answer this error status; 0: none
+    std::string_view fault;                   ///< the words of x-mock-fault (play.cpp); empty: none
 };
 
 /// Reads the x-mock-* fields. On a value that is no number or out of range, `mistake` says which one.

@@ -115,7 +115,7 @@ private:
             return delta(out, 0, "thinking_delta", "thinking", literal + '"');
         }
         if (step > reply_.reasoning) return stop(out, 0);
-        delta(out, 0, "signature_delta", "signature", quoted(reply_.id("sig_")));
+        delta(out, 0, "signature_delta", "signature", json_text(reply_.id("sig_")));
         return false;
     }
 
@@ -128,7 +128,7 @@ private:
         step -= 2;
         if (step == block_tokens()) return stop(out, index());
         if (!reply_.tool.empty())
-            return delta(out, index(), "input_json_delta", "partial_json", quoted(reply_.arguments[step]));
+            return delta(out, index(), "input_json_delta", "partial_json", json_text(reply_.arguments[step]));
         std::string literal(1, '"');
         append_token(literal, reply_.seed, step);
         return delta(out, index(), "text_delta", "text", literal + '"');
@@ -149,14 +149,14 @@ Ask ask_of(const Document& document) {
 }  // namespace
 
 Answer messages(const Request& request) {
-    const Document document(request);
+    const Document& document = *request.document;
     if (document.refusal()) return *document.refusal();
     if (!has_messages(document)) return refuse(request, 400, "messages: Field required");
     if (!document.find("max_tokens")) return refuse(request, 400, "max_tokens: Field required");
-    std::string mistake;
-    Reply reply = compose(request, document, ask_of(document), mistake);
-    if (!mistake.empty()) return refuse(request, 400, mistake + ": Input should be a positive integer");
-    if (!document.flag("stream")) return whole(reply);
+    std::optional<Answer> refusal;
+    Reply reply = compose(request, document, ask_of(document), refusal);
+    if (refusal) return *refusal;
+    if (!document.streams()) return whole(reply);
     const auto events = std::make_shared<const Events>(std::move(reply));
     Answer answer;
     answer.content_type = "text/event-stream; charset=utf-8";
@@ -166,10 +166,10 @@ Answer messages(const Request& request) {
 }
 
 Answer count_tokens(const Request& request) {
-    const Document document(request);
+    const Document& document = *request.document;
     if (document.refusal()) return *document.refusal();
     if (!has_messages(document)) return refuse(request, 400, "messages: Field required");
-    std::string ignored;
+    std::optional<Answer> ignored;
     const Reply reply = compose(request, document, ask_of(document), ignored);
     Answer answer;
     answer.body = json::serialize(json::object{{"input_tokens", reply.prompt}});

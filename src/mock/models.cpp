@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "mock/endpoints.hpp"
+#include "mock/errors.hpp"
 #include "mock/reply.hpp"
 
 namespace streamkeeper::mock {
@@ -12,8 +13,11 @@ namespace {
 namespace json = boost::json;
 
 // `created` and `owned_by` are there because some clients refuse a list without them (clients.md R1).
-json::object entry(std::string_view id) {
-    return {{"id", id}, {"object", "model"}, {"created", created}, {"owned_by", "streamkeeper-mock"}};
+json::object entry(const Model& model) {
+    json::object fields{
+        {"id", model.name}, {"object", "model"}, {"created", created}, {"owned_by", "streamkeeper-mock"}};
+    if (model.context_length != 0) fields["context_length"] = model.context_length;
+    return fields;
 }
 
 /// Clients escape the slash of `mock-labs/mock-2` (openai-python does). Every name is ASCII without controls.
@@ -32,18 +36,36 @@ std::string unescape(std::string_view id) {
 
 }  // namespace
 
-Answer list_models(const Request&) {
+Models::Models() {
+    for (const auto* name :
+         {"mock-1", "mock-reasoner", "Mock-Cased-70B", "mock-embed", "mock-labs/mock-2", "mock-voice"})
+        all_.push_back({name, 0});
+}
+
+const Model* Models::find(std::string_view name) const {
+    for (const auto& model : all_)
+        if (model.name == name) return &model;
+    return nullptr;
+}
+
+std::string_view Models::without_fault(std::string_view name) const {
+    const std::size_t end = name.find('+');
+    return end == name.npos || find(name) ? name : name.substr(0, end);
+}
+
+Answer list_models(const Request& request) {
     json::array data;
-    for (const auto id : model_ids) data.push_back(entry(id));
+    for (const auto& model : request.models->all()) data.push_back(entry(model));
     Answer answer;
     answer.body = json::serialize(json::object{{"object", "list"}, {"data", std::move(data)}});
     return answer;
 }
 
 /// Apertis' list that needs no key (vendors.md 1.1).
-Answer list_public_models(const Request&) {
+Answer list_public_models(const Request& request) {
     json::array data;
-    for (const auto id : model_ids) data.push_back(json::object{{"id", id}, {"name", id}});
+    for (const auto& model : request.models->all())
+        data.push_back(json::object{{"id", model.name}, {"name", model.name}});
     Answer answer;
     answer.body = json::serialize(json::object{{"data", std::move(data)}});
     return answer;
@@ -51,10 +73,10 @@ Answer list_public_models(const Request&) {
 
 Answer show_model(const Request& request, std::string_view escaped) {
     const std::string id = unescape(escaped);
-    if (!is_known_model(id))
-        return refuse(request, 404, "The model '" + id + "' does not exist", "model_not_found", "model");
+    const Model* const model = request.models->find(id);
+    if (!model) return refuse(request, 404, missing_model(usual_shape(request), id), "model_not_found", "model");
     Answer answer;
-    answer.body = json::serialize(entry(id));
+    answer.body = json::serialize(entry(*model));
     return answer;
 }
 

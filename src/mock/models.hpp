@@ -1,19 +1,32 @@
 /// The models that the mock offers.
 #pragma once
 
-#include <array>
+#include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace streamkeeper::mock {
 
-constexpr std::array<std::string_view, 6> model_ids{"mock-1",     "mock-reasoner",    "Mock-Cased-70B",
-                                                    "mock-embed", "mock-labs/mock-2", "mock-voice"};
+struct Model {
+    std::string name;
+    std::uint64_t context_length = 0;  ///< a longer prompt is refused; 0: any length
+};
 
-/// Names are case-sensitive, as at T-Systems.
-constexpr bool is_known_model(std::string_view id) {
-    for (const auto known : model_ids)
-        if (known == id) return true;
-    return false;
-}
+class Models {
+public:
+    Models();  ///< the usual ones
+    explicit Models(std::vector<Model> all) : all_(std::move(all)) {}
+
+    /// Names are case-sensitive, as at T-Systems. nullptr: no such model.
+    const Model* find(std::string_view name) const;
+    const std::vector<Model>& all() const { return all_; }
+
+    /// `mock-1` of `mock-1+429+x2`, unless that whole is a model.
+    std::string_view without_fault(std::string_view name) const;
+
+private:
+    std::vector<Model> all_;
+};
 
 }  // namespace streamkeeper::mock

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "mock/keys.hpp"
+
 namespace streamkeeper::mock {
 namespace {
 
@@ -60,7 +62,7 @@ Recorder::Recorder(const std::string& file) {
     if (!out_) throw std::system_error(errno, std::generic_category(), "cannot write " + file);
 }
 
-void Recorder::write(const Request& request) {
+void Recorder::write(const Request& request, const Answer& answer) {
     if (!out_.is_open()) return;
     json::object headers;
     for (const auto& [name, value] : request.fields) {
@@ -69,13 +71,20 @@ void Recorder::write(const Request& request) {
         known = known.is_string() ? std::string(known.get_string()) + ", " + text : text;
     }
     const std::string_view body = shorten(request.body);
-    const json::object line{{"sequence", request.sequence},
-                            {"method", request.method},
-                            {"target", text_of(request.target)},
-                            {"headers", std::move(headers)},
-                            {"body_bytes", request.body_bytes},
-                            {"body", text_of(body)},
-                            {"body_encoding", is_utf8(body) ? "utf-8" : "latin-1"}};
+    json::object line{{"sequence", request.sequence},
+                      {"method", request.method},
+                      {"target", text_of(request.target)},
+                      {"headers", std::move(headers)},
+                      {"body_bytes", request.body_bytes},
+                      {"body", text_of(body)},
+                      {"body_encoding", is_utf8(body) ? "utf-8" : "latin-1"},
+                      {"at_ms", static_cast<double>(request.at.count()) / 1000},
+                      {"key", nullptr},
+                      {"status", nullptr},
+                      {"fault", nullptr}};
+    if (request.key) line["key"] = request.key->rule.name;
+    if (!answer.is_silent()) line["status"] = answer.status;
+    if (answer.fault) line["fault"] = answer.fault->text;
     out_ << json::serialize(line) << '\n' << std::flush;
 }
 

@@ -10,11 +10,13 @@ namespace streamkeeper::mock {
 
 /// One line of JSON a request, flushed at once:
 /// {"sequence","method","target","headers":{name in lower case: value, repeated ones joined by ", "},"body_bytes",
-///  "body": first 64 KiB as text, "body_encoding": "utf-8", or "latin-1" when the bytes are no UTF-8}
+///  "body": first 64 KiB as text, "body_encoding": "utf-8", or "latin-1" when the bytes are no UTF-8,
+///  "at_ms": when the head had arrived, since the mock began, "key": its name or null,
+///  "status": of the answer, null if none is sent, "fault": in the words that asked for it, or null}
 class Recorder {
 public:
     explicit Recorder(const std::string& file);  ///< empty: records nothing; throws std::system_error if it cannot open
-    void write(const Request&);
+    void write(const Request&, const Answer&);
 
 private:
     std::ofstream out_;

@@ -3,7 +3,7 @@
 #include <array>
 #include <boost/json.hpp>
 
-#include "mock/models.hpp"
+#include "mock/errors.hpp"
 #include "mock/tool_call.hpp"
 #include "mock/words.hpp"
 
@@ -28,12 +28,26 @@ std::size_t natural_length(const Knobs& knobs, std::uint64_t seed) {
     return std::max<std::size_t>(tokens, 1);
 }
 
-std::optional<std::size_t> limit_of(const Document& document, std::string_view key, std::string& mistake) {
+Answer unfit(const Request& request, std::string_view key) {
+    if (shape_of(request.path) == Shape::anthropic)
+        return refuse(request, 400, std::string(key) + ": Input should be a positive integer");
+    return refuse(request, 400, "Invalid value for '" + std::string(key) + "'.", "invalid_parameter", key);
+}
+
+Answer too_long(const Request& request, std::size_t words, std::uint64_t most) {
+    const std::string message = "This model's maximum context length is " + std::to_string(most) +
+                                " tokens, but the prompt has " + std::to_string(words) +
+                                " tokens. Please reduce the length of the messages.";
+    return refuse(request, 400, message, "context_length_exceeded", "messages");
+}
+
+std::optional<std::size_t> limit_of(const Request& request, const Document& document, std::string_view key,
+                                    std::optional<Answer>& refusal) {
     const auto* value = key.empty() ? nullptr : document.find(key);
     if (!value) return std::nullopt;
     const auto* number = value->if_int64();
     if (number && *number > 0) return static_cast<std::size_t>(*number);
-    mistake = key;
+    refusal = unfit(request, key);
     return std::nullopt;
 }
 
@@ -53,16 +67,16 @@ Document::Document(const Request& request) : memory_(parse_block().data(), parse
         refusal_ = refuse(request, 400, "you must provide a model parameter", "missing_parameter", "model");
         return;
     }
-    model_ = name->get_string();
-    if (!is_known_model(model_)) {
-        const std::string message =
-            "The model `" + std::string(model_) + "` does not exist or you have no access to it.";
-        refusal_ = refuse(request, 404, message, "model_not_found", "model");
-    }
+    asked_ = name->get_string();
+    model_ = request.models->without_fault(asked_);
+    known_ = request.models->find(model_);
+    if (!known_)
+        refusal_ = refuse(request, 404, missing_model(usual_shape(request), model_), "model_not_found", "model");
 }
 
 const json::value* Document::find(std::string_view key) const {
-    const auto* value = root_.get_object().if_contains(key);
+    const auto* object = root_.if_object();
+    const auto* value = object ? object->if_contains(key) : nullptr;
     return value && !value->is_null() ? value : nullptr;
 }
 
@@ -77,7 +91,7 @@ bool Document::wants_usage() const {
     return wish && wish->is_bool() && wish->get_bool();
 }
 
-Reply compose(const Request& request, const Document& document, const Ask& ask, std::string& mistake) {
+Reply compose(const Request& request, const Document& document, const Ask& ask, std::optional<Answer>& refusal) {
     Reading reading;
     reading.add(document.model());
     if (const auto* seed = document.find("seed")) reading.add(std::string_view(json::serialize(*seed)));
@@ -88,8 +102,11 @@ Reply compose(const Request& request, const Document& document, const Ask& ask, 
     reply.seed = other_seed(reading.hash, 0);
     reply.prompt = std::max<std::size_t>(reading.words, 1);
     reply.cached = reply.prompt / 4;
-    std::optional<std::size_t> limit = limit_of(document, ask.limit_key, mistake);
-    if (!limit) limit = limit_of(document, ask.limit_key_too, mistake);
+    std::optional<std::size_t> limit = limit_of(request, document, ask.limit_key, refusal);
+    if (!limit) limit = limit_of(request, document, ask.limit_key_too, refusal);
+    const Model* const model = document.known_model();
+    if (model && model->context_length != 0 && reply.prompt > model->context_length)
+        refusal = too_long(request, reply.prompt, model->context_length);
     ToolCall call;
     if (!ask.plain)
         call = choose_tool(document.find("tools"), document.find("tool_choice"), ask.conversation, reply.seed);
@@ -117,6 +134,6 @@ std::string Reply::arguments_text() const {
 
 std::string Reply::id(std::string_view prefix) const { return std::string(prefix) + hex(other_seed(seed, 2)); }
 
-std::string quoted(std::string_view text) { return json::serialize(text); }
+std::string json_text(std::string_view text) { return json::serialize(text); }
 
 }  // namespace streamkeeper::mock

@@ -11,26 +11,33 @@
 #include <vector>
 
 #include "mock/answer.hpp"
+#include "mock/models.hpp"
 
 namespace streamkeeper::mock {
 
 /// The instant of every answer (s since 1970). Fixed: equal requests get equal bytes.
 constexpr std::int64_t created = 1767225600;
 
-/// The JSON body of a policy request. Look at `refusal` before anything else.
+/// The JSON body of a policy request. An endpoint looks at `refusal` before anything else.
 class Document {
 public:
     explicit Document(const Request&);
     const boost::json::value* find(std::string_view key) const;  ///< nullptr: absent or null
     bool flag(std::string_view key) const;                       ///< present and true
+    bool streams() const { return flag("stream") && !whole_; }   ///< the answer is to be a stream
     bool wants_usage() const;                                    ///< stream_options.include_usage
-    std::string_view model() const { return model_; }            ///< known to the mock
+    std::string_view asked_model() const { return asked_; }      ///< as sent; empty: none
+    std::string_view model() const { return model_; }            ///< the same without a fault's words
+    const Model* known_model() const { return known_; }          ///< nullptr: the mock has no such model
+    void answer_whole() { whole_ = true; }                       ///< not as a stream, though asked for one
     const std::optional<Answer>& refusal() const { return refusal_; }
 
 private:
     boost::json::monotonic_resource memory_;
     boost::json::value root_;
-    std::string_view model_;
+    std::string_view asked_, model_;
+    const Model* known_ = nullptr;
+    bool whole_ = false;
     std::optional<Answer> refusal_;
 };
 
@@ -62,10 +69,10 @@ struct Reply {
     std::string id(std::string_view prefix) const;
 };
 
-/// `mistake` is set to the name of a parameter whose value does not fit.
-Reply compose(const Request&, const Document&, const Ask&, std::string& mistake);
+/// `refusal` is set when a parameter does not fit, or the prompt not into the model.
+Reply compose(const Request&, const Document&, const Ask&, std::optional<Answer>& refusal);
 
 /// A JSON string literal.
-std::string quoted(std::string_view);
+std::string json_text(std::string_view);
 
 }  // namespace streamkeeper::mock

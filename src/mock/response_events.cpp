@@ -125,7 +125,7 @@ private:
             const std::string where =
                 R"("item_id":")" + shape_.call_id() + R"(","output_index":)" + std::to_string(output_index()) + ",";
             return delta(out, number, "response.function_call_arguments.delta", where,
-                         quoted(shape_.reply.arguments[step - 1]));
+                         json_text(shape_.reply.arguments[step - 1]));
         }
         if (step == pieces + 1) {
             return event(out, number, "response.function_call_arguments.done",

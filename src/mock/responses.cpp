@@ -99,19 +99,18 @@ json::object ResponseShape::response(bool done) const {
 }
 
 Answer responses(const Request& request) {
-    const Document document(request);
+    const Document& document = *request.document;
     if (document.refusal()) return *document.refusal();
     const auto* input = document.find("input");
     if (!input || !(input->is_string() || (input->is_array() && !input->get_array().empty())))
         return refuse(request, 400, "Missing required parameter: 'input'.", "missing_parameter", "input");
-    std::string mistake;
+    std::optional<Answer> refusal;
     const Ask ask{document.find("instructions"), input, "max_output_tokens", {}, false};
-    Reply reply = compose(request, document, ask, mistake);
-    if (!mistake.empty())
-        return refuse(request, 400, "Invalid value for '" + mistake + "'.", "invalid_parameter", mistake);
+    Reply reply = compose(request, document, ask, refusal);
+    if (refusal) return *refusal;
     ResponseShape shape(std::move(reply), document);
     Answer answer;
-    if (document.flag("stream")) return stream_of(std::move(shape));
+    if (document.streams()) return stream_of(std::move(shape));
     answer.body = json::serialize(shape.response(true));
     return answer;
 }

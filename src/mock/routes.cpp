@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <array>
 
+#include "mock/door.hpp"
 #include "mock/endpoints.hpp"
+#include "mock/reply.hpp"
+#include "mock/words.hpp"
 
 namespace streamkeeper::mock {
 namespace {
@@ -9,28 +12,20 @@ namespace {
 struct Route {
     std::string_view method, path;
     Answer (*answer)(const Request&);
+    bool takes_document = false;
 };
 
 constexpr std::array routes{
-    Route{"POST", "/chat/completions", chat},
-    Route{"POST", "/completions", completions},
-    Route{"POST", "/responses", responses},
-    Route{"POST", "/messages", messages},
-    Route{"POST", "/messages/count_tokens", count_tokens},
-    Route{"POST", "/embeddings", embeddings},
+    Route{"POST", "/chat/completions", chat, true},
+    Route{"POST", "/completions", completions, true},
+    Route{"POST", "/responses", responses, true},
+    Route{"POST", "/messages", messages, true},
+    Route{"POST", "/messages/count_tokens", count_tokens, true},
+    Route{"POST", "/embeddings", embeddings, true},
     Route{"POST", "/audio/transcriptions", transcriptions},
-    Route{"POST", "/audio/speech", speech},
+    Route{"POST", "/audio/speech", speech, true},
     Route{"GET", "/models", list_models},
 };
-
-std::string_view presented_key(const Fields& fields) {
-    constexpr std::string_view scheme = "bearer ";
-    const std::string_view credentials = field(fields, "authorization");
-    // Apertis takes both spellings anywhere and lets Authorization win (vendors.md 1.1).
-    if (credentials.empty()) return field(fields, "x-api-key");
-    if (credentials.size() <= scheme.size() || !same_name(credentials.substr(0, scheme.size()), scheme)) return {};
-    return credentials.substr(scheme.size());
-}
 
 /// The path behind `/v1` (or `/v2`, T-Systems' base), or empty.
 std::string_view below_version(std::string_view path) {
@@ -52,14 +47,24 @@ Answer wrong_method(const Request& request, std::string_view allowed) {
 
 bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
 
-Answer route(const Request& request, World& world, std::string_view path) {
+const Route* route_to(std::string_view path) {
+    const auto* it = std::find_if(routes.begin(), routes.end(), [&](const Route& known) { return known.path == path; });
+    return it == routes.end() ? nullptr : it;
+}
+
+/// Where a request leads: one of the table's routes or another path.
+struct Way {
+    std::string_view path;  ///< below the version; empty: elsewhere
+    const Route* route = nullptr;
+};
+
+Answer follow(const Request& request, World& world, const Way& way) {
     constexpr std::string_view models = "/models/", files = "/files/";
+    const std::string_view path = way.path;
     const bool reads = request.method == "GET" || request.method == "HEAD";
     const std::string_view method = reads ? "GET" : request.method;
-    for (const Route& known : routes) {
-        if (known.path != path) continue;
-        return known.method == method ? known.answer(request) : wrong_method(request, known.method);
-    }
+    if (way.route)
+        return way.route->method == method ? way.route->answer(request) : wrong_method(request, way.route->method);
     if (path == "/files") {
         if (method == "POST") return upload_file(request, world);
         return reads ? list_files(request, world) : wrong_method(request, "GET, POST");
@@ -69,23 +74,60 @@ Answer route(const Request& request, World& world, std::string_view path) {
     return unknown_endpoint(request);
 }
 
-}  // namespace
+Named model_of(const Request& request, const World& world) {
+    if (const Document* document = request.document)
+        return {document->asked_model(), document->model(), document->known_model()};
+    const Part* const part = request.form ? request.form->find("model") : nullptr;
+    if (!part) return {};
+    const std::string_view name = world.models.without_fault(part->value);
+    return {part->value, name, world.models.find(name)};
+}
 
-Answer answer(const Request& request, World& world) {
-    if (request.path == "/api/models" && request.method == "GET") return list_public_models(request);
-    const std::string_view key = presented_key(request.fields);
-    if (!world.key.empty() && key.empty())
-        return refuse(request, 401, "You did not provide an API key.", "missing_api_key");
-    if (!world.key.empty() && key != world.key) return refuse(request, 401, "Incorrect API key provided.");
-    if (!request.knob_mistake.empty()) return refuse(request, 400, request.knob_mistake);
+Answer healthy(const Request& request, World& world, const Way& way) {
     if (const unsigned status = request.knobs.status; status == 204 || status == 304) {
         Answer empty;
         empty.status = status;
         return empty;
     }
     if (request.knobs.status != 0) return refuse(request, request.knobs.status, "The mock was asked to fail.");
-    const std::string_view path = below_version(request.path);
-    return path.empty() ? unknown_endpoint(request) : route(request, world, path);
+    return way.path.empty() ? unknown_endpoint(request) : follow(request, world, way);
+}
+
+Answer decide(Request& request, World& world, Document* document, const Way& way, const Named& model) {
+    const auto served = [&] { return healthy(request, world, way); };
+    if (request.limit_wait) return perform(request.fault, request, served);
+    if (request.path == "/api/models" && request.method == "GET") return list_public_models(request);
+    if (request.refusal.status != 0)
+        return refuse(request, request.refusal.status, request.refusal.message, request.refusal.code);
+    if (!request.knob_mistake.empty()) return refuse(request, 400, request.knob_mistake);
+    if (!request.fault) {
+        if (auto refusal = refusal_by_key(request, model)) return *refusal;
+        std::string mistake;
+        request.fault = choose_fault(request, world, model, mistake);
+        if (!mistake.empty()) return refuse(request, 400, "The fault is not understood: " + mistake, "mock_fault");
+    }
+    if (!request.fault) return served();
+    if (document && request.fault->whole) document->answer_whole();
+    return perform(request.fault, request, served);
+}
+
+}  // namespace
+
+Answer answer(Request& request, World& world) {
+    if (is_control(request.path)) return control(request, world);
+    Way way{below_version(request.path)};
+    way.route = route_to(way.path);
+    std::optional<Document> document;
+    if (way.route && way.route->takes_document && request.method == "POST")
+        request.document = &document.emplace(request);
+    const Named model = model_of(request, world);
+    Answer made = decide(request, world, document ? &*document : nullptr, way, model);
+    request.document = nullptr;
+    made.delay += world.delay;
+    if (world.jitter.count() != 0)
+        made.delay += std::chrono::milliseconds(other_seed(request.sequence, 5) % (world.jitter.count() + 1));
+    settle(request, made, world, model);
+    return made;
 }
 
 }  // namespace streamkeeper::mock

@@ -1,16 +1,20 @@
 #include "mock/session.hpp"
 
-#include <array>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <ctime>
+#include <limits>
 #include <memory>
 #include <utility>
 
+#include "mock/door.hpp"
 #include "mock/framing.hpp"
+#include "mock/hints.hpp"
 #include "mock/upload.hpp"
 
 namespace streamkeeper::mock {
@@ -25,6 +29,7 @@ constexpr std::size_t most_pipelined = 256 * 1024;
 constexpr std::uint32_t most_head = 256 * 1024;
 constexpr std::size_t most_json = 128 * 1024 * 1024;
 constexpr auto farewell = std::chrono::seconds(1);  // how long a closed connection may still be read
+constexpr auto reset_patience = std::chrono::milliseconds(10'000), reset_pause = std::chrono::milliseconds(1);
 
 using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
                                          asio::io_context::executor_type>;
@@ -39,6 +44,8 @@ public:
         : shared_(shared), stream_(std::move(socket), tls...), timer_(stream_.get_executor()) {}
 
     void start() {
+        error_code ignored;
+        ip_ = stream_.lowest_layer().remote_endpoint(ignored).address().to_string();
         buffer_.reserve(first_read);
         if constexpr (is_tls) {
             stream_.async_handshake(asio::ssl::stream_base::server, [self = self()](error_code error) {
@@ -94,6 +101,7 @@ private:
             if (error == http::error::need_more) return read_at_pace();
             if (error) return refuse_and_close(error);
             if (!head_seen_ && parser_->is_header_done()) on_head();
+            if (request_.early) break;
         }
         respond();
     }
@@ -106,7 +114,8 @@ private:
     void on_head() {
         head_seen_ = true;
         const auto& message = parser_->get();
-        request_.sequence = ++shared_.requests;
+        request_.at = shared_.now();
+        request_.ip = ip_;
         request_.method = {message.method_string().data(), message.method_string().size()};
         request_.target = {message.target().data(), message.target().size()};
         request_.path = request_.target.substr(0, request_.target.find('?'));
@@ -114,13 +123,27 @@ private:
             request_.fields.emplace_back(std::string_view(each.name_string().data(), each.name_string().size()),
                                          std::string_view(each.value().data(), each.value().size()));
         request_.knobs = read_knobs(request_.fields, request_.knob_mistake);
+        if (!is_control(request_.path)) request_.sequence = ++shared_.requests;
+        admit(request_, shared_.world);
+        if (request_.early) return;
+        if (const auto size = parser_->content_length(); size && *size > most_body()) return refuse_size();
         prepare(parser_->get().body());
         parser_->eager(true);
         if (same_name(field(request_.fields, "expect"), "100-continue") && buffer_.size() == 0) invite();
     }
 
+    std::uint64_t most_body() const {
+        return shared_.world.max_body.value_or(std::numeric_limits<std::uint64_t>::max());
+    }
+
+    void refuse_size() {
+        request_.refusal = {413, "The request's body is too large.", "request_too_large"};
+        request_.early = true;
+    }
+
     /// Uploads are counted; everything that may be JSON (curl calls it a form) is kept.
     void prepare(Upload& upload) {
+        upload.most = most_body();
         const std::string_view type = field(request_.fields, "content-type");
         if (type.substr(0, 19) == "multipart/form-data") upload.form.emplace(type);
         const auto says = [type](std::string_view word) { return type.find(word) != std::string_view::npos; };
@@ -143,12 +166,17 @@ private:
         request_.body = upload.kept;
         request_.body_bytes = upload.bytes;
         request_.form = upload.form ? &*upload.form : nullptr;
-        shared_.recorder.write(request_);
-        keep_alive_ = message.keep_alive() && message.version() == 11;
-        send(answer(request_, shared_.world), message.version() == 11);
+        keep_alive_ = message.keep_alive() && message.version() == 11 && !request_.early;
+        Answer made = answer(request_, shared_.world);
+        if (request_.sequence != 0) shared_.recorder.write(request_, made);
+        send(std::move(made), message.version() == 11);
     }
 
     void refuse_and_close(error_code error) {
+        if (error == http::error::body_limit && head_seen_) {
+            refuse_size();
+            return respond();
+        }
         state_ = State::answering;
         keep_alive_ = false;
         const bool large = error == http::error::body_limit || error == http::error::header_limit;
@@ -157,45 +185,86 @@ private:
 
     void send(Answer answer, bool chunked_allowed) {
         HeadFacts facts;
-        facts.date_line = shared_.date();
+        const std::string other_date = answer.date ? "Date: " + date_text(*answer.date) + "\r\n" : std::string();
+        facts.date_line = answer.date ? other_date : shared_.date();
         facts.sequence = request_.sequence;
         facts.chunked_allowed = chunked_allowed;
         facts.keep_alive = keep_alive_;
         facts.body_wanted = request_.method != "HEAD";
         facts.anthropic = shape_of(request_.path) == Shape::anthropic;
+        wire_ = answer.wire;
+        const auto delay = request_.knobs.delay + answer.delay;
         framing_ = Framing(std::move(answer), request_.knobs, facts);
-        const bool takes_time = framing_.is_stream() || request_.knobs.delay.count() != 0 || request_.knobs.hold != 0;
+        const bool takes_time =
+            framing_.is_stream() || delay.count() != 0 || request_.knobs.hold != 0 || wire_.takes_time();
         if (takes_time && buffer_.size() < most_pipelined) read();
-        if (request_.knobs.delay.count() == 0) return advance();
-        after(request_.knobs.delay, [](Session& session) { session.advance(); });
+        if (delay.count() == 0) return advance();
+        after(delay, [](Session& session) { session.advance(); });
     }
 
     void advance() {
-        if (!framing_.next(piece_)) return framing_.silent() ? void() : finish();
+        if (wire_.ends_here()) return break_off();
+        if (!framing_.next(piece_)) {
+            if (framing_.silent()) return;
+            return wire_.ending != Ending::none && !wire_.left ? break_off() : finish();
+        }
+        wire_.clip(piece_);
+        written_ = 0;
         if (!framing_.wants_pause() || request_.knobs.interval.count() == 0) return write();
         after(request_.knobs.interval, [](Session& session) { session.write(); });
     }
 
     void write() {
-        asio::async_write(stream_, asio::buffer(piece_), [self = self()](error_code error, std::size_t) {
+        const auto left = asio::buffer(piece_) + written_;
+        const std::size_t most = wire_.drip.count() == 0 ? left.size() : wire_.drip_bytes;
+        asio::async_write(stream_, asio::buffer(left, most), [self = self()](error_code error, std::size_t n) {
             if (error) return self->close();
-            if (self->state_ == State::answering) self->advance();
+            if (self->state_ == State::answering) self->written(n);
         });
+    }
+
+    void written(std::size_t n) {
+        written_ += n;
+        if (written_ == piece_.size()) return advance();
+        after(wire_.drip, [](Session& session) { session.write(); });
     }
 
     void finish() {
         framing_ = Framing();
         if (keep_alive_) return expect_request();
-        // A half close first: a plain close with unread input would reset the answer (RFC 9112 9.6).
-        state_ = State::closing;
-        after(farewell, [](Session& session) { session.close(); });
         if constexpr (is_tls) {
+            state_ = State::closing;
+            after(farewell, [](Session& session) { session.close(); });
             stream_.async_shutdown([self = self()](error_code) { self->close(); });
         } else {
-            error_code ignored;
-            stream_.shutdown(Socket::shutdown_send, ignored);
-            read();
+            half_close();
         }
+    }
+
+    /// A half close first: a plain close with unread input would reset the answer (RFC 9112 9.6).
+    void half_close() {
+        state_ = State::closing;
+        after(farewell, [](Session& session) { session.close(); });
+        error_code ignored;
+        stream_.lowest_layer().shutdown(Socket::shutdown_send, ignored);
+        read();
+    }
+
+    /// The answer ends here because a fault says so. Under TLS no close_notify tells that this was meant.
+    void break_off() {
+        framing_ = Framing();
+        if (wire_.ending == Ending::fin) half_close();
+        if (wire_.ending == Ending::rst) reset(reset_patience / reset_pause);
+    }
+
+    /// A reset throws away what the client's machine has not taken yet, so that is waited for.
+    void reset(long tries) {
+        int unsent = 0;
+        ::ioctl(stream_.lowest_layer().native_handle(), SIOCOUTQ, &unsent);
+        if (unsent > 0 && tries > 0) return after(reset_pause, [tries](Session& session) { session.reset(tries - 1); });
+        error_code ignored;
+        stream_.lowest_layer().set_option(asio::socket_base::linger(true, 0), ignored);
+        close();
     }
 
     template <class Continuation>
@@ -223,23 +292,12 @@ private:
     bool head_seen_ = false, reading_ = false, keep_alive_ = true, gone_ = false;
     Request request_;
     Framing framing_;
-    std::string piece_;
+    Wire wire_;
+    std::string piece_, ip_;
+    std::size_t written_ = 0;
 };
 
 }  // namespace
-
-const std::string& Shared::date() {
-    const std::time_t now = std::time(nullptr);
-    if (now != date_second_) {
-        std::array<char, 64> text{};
-        std::tm broken{};
-        gmtime_r(&now, &broken);
-        std::strftime(text.data(), text.size(), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &broken);
-        date_second_ = now;
-        date_ = text.data();
-    }
-    return date_;
-}
 
 void serve(Socket socket, Shared& shared) {
     error_code ignored;

@@ -21,14 +21,15 @@ struct Shared {
     boost::asio::ssl::context* tls = nullptr;  ///< nullptr: plain HTTP
     std::uint64_t requests = 0;
 
+    Shared(World all, const std::string& record_file) : world(std::move(all)), recorder(record_file) {}
+
     const std::string& date();  ///< the `Date` line, made once a second
+    Instant now() const;
 
 private:
+    std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
     std::int64_t date_second_ = -1;
     std::string date_;
-
-public:
-    explicit Shared(const std::string& record_file) : recorder(record_file) {}
 };
 
 /// Serves the connection until either side ends it. The session owns itself.

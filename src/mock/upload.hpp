@@ -5,6 +5,7 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/message.hpp>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 
@@ -16,6 +17,7 @@ struct Upload {
     std::string kept;
     std::size_t keep = 64 * 1024;
     bool whole = false;  ///< more than `keep` is an error, not cut
+    std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
     std::uint64_t bytes = 0;
     std::optional<Multipart> form;
 
@@ -23,7 +25,7 @@ struct Upload {
     bool add(std::string_view piece) {
         bytes += piece.size();
         if (form) form->feed(piece);
-        if (whole && bytes > keep) return false;
+        if (bytes > most || (whole && bytes > keep)) return false;
         kept.append(piece.substr(0, keep - kept.size()));
         return true;
     }

@@ -3,6 +3,7 @@
 Everything listens on 127.0.0.1 on free ports and is stopped by process id. Python's own sockets speak HTTP here, so that
 no test shares a misunderstanding with the code under test.
 """
+import collections
 import contextlib
 import json
 import os
@@ -157,13 +158,13 @@ class Daemon(Process):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def config_for(*base_urls, extra="", upstream_extra="", retry="{attempts: 1, deadline: {stream: 0s, other: 0s}}"):
+def config_for(*base_urls, extra="", upstream_extra="", retry="{attempts: 1, deadline: {stream: 0s, other: 0s}}", keys="[{name: main, file: key}]"):
     """A configuration with a listener on a free port and upstreams `one`, `two` … that use the file `key`. Each request
     is tried once, so that a test sees what one answer becomes; `retry=None` leaves retrying as it is by default."""
     names = ["one", "two", "three"]
     text = 'listen: ["127.0.0.1:0"]\ndefault_upstream: one\nupstreams:\n'
     for name, url in zip(names, base_urls):
-        text += f"  {name}:\n    base_url: {url}\n    keys: [{{name: main, file: key}}]\n"
+        text += f"  {name}:\n    base_url: {url}\n    keys: {keys}\n"
         if upstream_extra:
             text += "".join(f"    {line}\n" for line in upstream_extra.strip("\n").split("\n"))
     if retry is not None and "retry:" not in extra:
@@ -414,6 +415,25 @@ class Origin:
         self._thread.join(5)
 
 
+def raw(status=200, body=b"{}", headers=()):
+    """The bytes of one answer."""
+    if isinstance(body, (dict, list)):
+        body = json.dumps(body).encode()
+    fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    names = {name.lower() for name, _ in headers}
+    fields = [field for field in fields if field[0].lower() not in names] + list(headers)
+    head = f"HTTP/1.1 {status} X\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields) + "\r\n"
+    return head.encode("latin-1") + body
+
+
+def raw_stream(*events, headers=(), end=True):
+    """The bytes of one answer that is a stream of events; `end=False`: without the last chunk."""
+    fields = [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")] + list(headers)
+    head = "HTTP/1.1 200 OK\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields) + "\r\n"
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(data), data) for data in (event.encode() for event in events))
+    return head.encode("latin-1") + chunks + (b"0\r\n\r\n" if end else b"")
+
+
 class Peer(Connection):
     """The origin's end of a connection."""
 
@@ -436,11 +456,7 @@ class Peer(Connection):
         return head, body
 
     def answer(self, status=200, body=b"{}", headers=()):
-        fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        names = {name.lower() for name, _ in headers}
-        fields = [field for field in fields if field[0].lower() not in names] + list(headers)
-        head = f"HTTP/1.1 {status} X\r\n" + "".join(f"{n}: {v}\r\n" for n, v in fields) + "\r\n"
-        self.send(head.encode("latin-1") + body)
+        self.send(raw(status, body, headers))
 
     def start_stream(self, headers=()):
         fields = [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")] + list(headers)
@@ -469,6 +485,55 @@ def answering(*answers):
             index = min(len(origin.seen), len(answers)) - 1
             answers[index](peer)
     return script
+
+
+Call = collections.namedtuple("Call", "at head body")  # `at`: of time.monotonic, when the request had come whole
+
+
+class Play:
+    """What an origin does with the requests of one kind: raw answers or functions of the peer, one for each request in
+    the order of arrival, the last one again and again. It keeps the requests. Itself it is a script."""
+
+    def __init__(self, *answers):
+        self.answers, self.calls, self.changed = answers, [], threading.Condition()
+
+    def __call__(self, peer, origin):
+        while True:
+            self.answer(peer, *peer.read_request())
+
+    def answer(self, peer, head, body):
+        with self.changed:
+            answer = self.answers[min(len(self.calls), len(self.answers) - 1)]
+            self.calls.append(Call(time.monotonic(), head, body))
+            self.changed.notify_all()
+        if callable(answer):
+            answer(peer)
+        else:
+            peer.send(answer)
+
+    def wait_calls(self, count, seconds=PATIENCE):
+        with self.changed:
+            if not self.changed.wait_for(lambda: len(self.calls) >= count, seconds):
+                raise AssertionError(f"the origin saw {len(self.calls)} requests, not {count}")
+        return self.calls
+
+    @property
+    def gaps(self):
+        """The seconds between one request and the next."""
+        return [later.at - earlier.at for earlier, later in zip(self.calls, self.calls[1:])]
+
+
+def playing(plays, kind):
+    """A script of several plays: a request is answered by `plays[kind(head, body)]`."""
+    def script(peer, origin):
+        while True:
+            head, body = peer.read_request()
+            plays[kind(head, body)].answer(peer, head, body)
+    return script
+
+
+def model_of(head, body):
+    return json.loads(body)["model"]
 
 
 # ---- test cases
