@@ -31,15 +31,18 @@ struct Action {
     };
     Kind kind = Kind::finish;
     std::size_t target = 0;
-    bool fresh_connection = false;   ///< of `send`: the pooled one was stale
-    bool without_usage = false;      ///< of `send`: this upstream has refused the option that we added
+    /// Of `send`.
+    struct How {
+        bool fresh_connection = false;  ///< the pooled one was stale
+        bool without_usage = false;     ///< this upstream has refused the option that we added
+    } how{};
     TimePoint until{};               ///< of `pause`
     int status = 0;                  ///< of `fail`
     std::string_view code;           ///< of `fail`; empty: the vendor's
     std::string_view reason;         ///< a label: why the attempt failed, or why none was made
     std::optional<int> retry_after;  ///< of `fail` with 429 or 503: whole seconds, 1 to 60
-    std::string message;             ///< of `fail` without an outcome to show
-    std::string hint;                ///< of `fail`: what the user can do
+    std::string_view message;        ///< of `fail` without an outcome to show; valid as long as the loop
+    std::string_view hint;           ///< of `fail`: what the user can do
 };
 
 /// What one request may do.
@@ -55,8 +58,8 @@ struct LoopSettings {
 
 class AttemptLoop {
 public:
-    AttemptLoop(std::vector<Target>& targets, LoopSettings settings)
-        : targets_(targets), settings_(std::move(settings)) {}
+    /// Both outlive the loop.
+    AttemptLoop(std::vector<Target>& targets, const LoopSettings& settings) : targets_(targets), settings_(settings) {}
 
     Action start(TimePoint now) { return choose(now, std::nullopt); }
     /// An attempt has ended. The pass is given back.
@@ -66,7 +69,7 @@ public:
     /// A gate let the request go.
     Action granted(Waiter::Grant, TimePoint now);
     /// The deadline has passed, or every gate is known to stay closed beyond it.
-    Action too_late(TimePoint now) const { return refuse_waiting(now); }
+    Action too_late(TimePoint now);
     /// `queue` requests wait already.
     Action queue_full() const;
     /// The ids that the upstream of the last attempt lists; empty: the list can't be had.
@@ -75,7 +78,8 @@ public:
     Pass& pass() { return pass_; }
     /// Of the attempt that failed last; null if none did.
     const Outcome* last() const { return last_ ? &last_->outcome : nullptr; }
-    std::string_view last_reason() const { return last_ ? last_->judged.reason : std::string_view(); }
+    /// Why the attempt that has just ended failed; empty if it went well.
+    std::string_view ended_reason() const { return ended_reason_; }
     /// Where `queue` waits.
     using Lanes = std::vector<std::pair<Traffic*, std::vector<Lane>>>;
     const Lanes& lanes() const { return lanes_; }
@@ -93,6 +97,7 @@ private:
     // ---- attempt_loop.cpp: what an outcome means for this request
     Action after_failure(const Judgement&, TimePoint now);
     Action same_again(const Judgement&, TimePoint now);
+    Action at_once(TimePoint now);
     void teach(const Outcome&, const Judgement&, TimePoint now);
     void refuse_key(const Outcome&, const Judgement&, TimePoint now);
     void leave_group();
@@ -102,18 +107,20 @@ private:
     std::chrono::nanoseconds pause_before(unsigned attempt, std::optional<Wait> floor) const;
     // ---- attempt_choice.cpp: which target now, or why none
     Action choose(TimePoint now, std::optional<std::size_t> preferred, bool other_group_first = false);
-    std::optional<Action> try_targets(const std::vector<std::size_t>& order, bool needed, TimePoint now);
+    std::optional<Action> try_targets(const std::vector<std::size_t>& order, TimePoint now);
+    std::optional<Action> back_to_rested(TimePoint now);
     std::vector<std::size_t> order_of(std::optional<std::size_t> preferred, bool other_group_first) const;
-    Action send(std::size_t target, Pass pass, TimePoint now);
+    /// With the pass that was just taken.
+    Action send(std::size_t target, TimePoint now);
     Action fail(TimePoint now) const;
     Action refuse_waiting(TimePoint now) const;
     Action no_usable_key(TimePoint now) const;
     bool eligible(const Target&) const;
     std::size_t untried(TimePoint now) const;
-    Lane lane_of(std::size_t target) const;
+    Lane lane_of(const Target& target) const;
 
     std::vector<Target>& targets_;
-    LoopSettings settings_;
+    const LoopSettings& settings_;
     Pass pass_;
     std::size_t current_ = 0;
     unsigned attempts_ = 0;  ///< upstream calls that count
@@ -124,8 +131,11 @@ private:
     Lanes lanes_;
     std::optional<Closed> closed_;  ///< the gate that stands in the way
     bool any_candidate_ = false;
-    std::string_view fallback_reason_;
-    std::string nearest_;  ///< names that the user may have meant
+    bool key_was_usable_ = true;  ///< when the last attempt was sent
+    bool needed_ = false;         ///< no other key is left: a refused one may be tried again
+    std::string_view fallback_reason_, ended_reason_;
+    mutable std::string message_;  ///< of the last action
+    std::string nearest_;          ///< names that the user may have meant
 };
 
 }  // namespace streamkeeper

@@ -7,7 +7,6 @@
 /// `in_flight` are our own counts, which need no probe.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -64,7 +63,7 @@ private:
     };
     struct Entry {
         std::shared_ptr<Window> window;
-        std::uint64_t number = 0;
+        TimePoint counted;  ///< stands for the send in the window
     };
     Gates* gates_ = nullptr;
     std::vector<Membership> ramps_;  ///< gates that were just opening: this send is their probe, or follows one
@@ -136,8 +135,8 @@ public:
     /// Called when `serve` should run soon: somebody may go now, or the earliest `next_opening` has changed.
     std::function<void()> changed;
 
-    /// The send may happen now; null if a gate is closed, or if others wait at one.
-    std::optional<Pass> try_pass(const Lane&, TimePoint now);
+    /// The send may happen now, with `pass`, which must be empty. False: a gate is closed, or others wait at one.
+    bool try_pass(const Lane&, TimePoint now, Pass& pass);
     /// The gate that holds the lane up for longest; nothing if none does.
     std::optional<Closed> closed(const Lane&, TimePoint now);
 
@@ -171,10 +170,12 @@ private:
         Closed why;
     };
     Blocking blocking(const Lane&, bool newcomer, TimePoint now);
-    Pass take(const Lane&, TimePoint now);
+    void take(const Lane&, TimePoint now, Pass& pass);
     template <class Admits>
     void serve_line(Line&, Admits admits, TimePoint now);
-    void call(Ticket&, TimePoint now);
+    bool call(Waiter&, const std::vector<Lane>&, TimePoint now);
+    void stand(Waiter&, const Lane&, bool newcomer, TimePoint now);
+    static void tell_hopeless(Waiter&);
     void drop(Ticket&);
     void dismiss(Line&, TimePoint until);
     void close(Gate&, TimePoint until);

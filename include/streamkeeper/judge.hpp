@@ -25,11 +25,13 @@ struct Judgement {
     Verdict verdict = Verdict::fail_now;
     std::string_view row;      ///< `R2b`: the rule that matched, as errors.md names it
     std::string_view reason;   ///< label of metrics and log: `rate_limit`, `billing`, `model_not_found` …
-    std::optional<Wait> wait;  ///< what the answer asked for; a floor of every pause
+    std::optional<Wait> wait;  ///< a floor of every pause: what the answer asked for, or what the row knows (R1d,
+                               ///< R9c'). Nothing where waiting does not help, whatever the answer names
     std::string_view hint;     ///< one sentence for people: what it means and what to do; may be empty
 };
 
-/// One rule. `matches` reads the outcome alone.
+/// One rule. `matches` reads the outcome alone. Two things are not in the table: how an exchange ended that no upstream
+/// is to blame for is never judged, and R0d, the one row without a reason, is laid over another row's result.
 struct Rule {
     std::string_view row;     ///< `R2b`
     std::string_view source;  ///< where the rule comes from: the vendor's page or an implementation that shows it

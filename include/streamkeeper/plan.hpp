@@ -58,8 +58,10 @@ struct Target {
     std::string_view only_for{};  ///< of a chain for one cause (`fallback_on`): the reason it is for
     // ---- what the attempt loop notes
     int tries = 0;
-    bool out = false;      ///< left for good
-    bool renamed = false;  ///< its name was corrected once
+    bool out = false;                                    ///< left for good
+    std::chrono::steady_clock::time_point not_before{};  ///< of a rested one: the vendor's own hint
+    bool rested = false;                                 ///< left for another one, as long as there is one
+    bool renamed = false;                                ///< its name was corrected once
 };
 
 struct Plan {

@@ -15,7 +15,8 @@ namespace streamkeeper {
 /// Never negative, never rounded down: nothing is sent before the vendor's time.
 using Wait = std::chrono::microseconds;
 
-/// `now` is the local clock. Nothing: the answer names no wait, or none that can be believed.
+/// `status` is the response's; for an error inside a 200 the meant one is taken from `error`. `now` is the local clock.
+/// Nothing: the answer names no wait, or none that can be believed (more than ten years, no plain digits).
 std::optional<Wait> wait_hint(int status, const http::Fields& fields, const VendorError& error,
                               std::chrono::system_clock::time_point now);
 

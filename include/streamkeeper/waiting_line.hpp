@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace streamkeeper {
 
@@ -26,13 +27,14 @@ struct Lane {
 /// A place in one line. It must not move while it stands there.
 class Ticket {
 public:
-    Ticket(Waiter& owner, Gates& gates, const Lane& lane) : owner_(&owner), gates_(&gates), lane_(lane) {}
+    Ticket(Waiter& owner, Gates& gates) : owner_(&owner), gates_(&gates) {}
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
     ~Ticket();
 
     Waiter& owner() const { return *owner_; }
-    const Lane& lane() const { return lane_; }
+    /// All that the owner would take once the gate opens, in his order.
+    std::vector<Lane> lanes;
     const Line* line() const { return line_; }
     void leave();
 
@@ -41,7 +43,6 @@ private:
     friend class Gates;
     Waiter* owner_;
     Gates* gates_;
-    Lane lane_;
     bool counted_ = false;  ///< of a request's tickets at one upstream, one is counted
     Line* line_ = nullptr;
     void* queue_ = nullptr;
@@ -87,6 +88,7 @@ private:
     friend class Ticket;
     struct Queue {
         Ticket *first = nullptr, *last = nullptr;
+        Ticket* latest = nullptr;  ///< who came from another line: the next of that crowd stands behind him
         std::list<Queue*>::iterator turn{};
         std::map<std::string, Queue, std::less<>>::iterator self{};
         bool resume = false;

@@ -13,7 +13,7 @@ void show_tools(Voice& say, const std::string& base, const std::string& model) {
     say.line(say.bold("Cline") + "        API provider `OpenAI Compatible`");
     say.quoted("Base URL   " + base + "\nAPI key    local\nModel ID   " + model);
     say.line(say.bold("Continue") + "     in ~/.continue/config.yaml");
-    say.quoted("models:\n  - {name: streamkeeper, provider: openai, model: " + model + ", apiBase: " + base +
+    say.quoted("models:\n  - {name: streamkeeper, provider: openai, model: " + model + ",\n     apiBase: " + base +
                ", apiKey: local}");
     say.line(say.bold("Cursor") + "       can't use " + base + ": Cursor's own servers make the call, and they");
     say.quoted(
@@ -22,10 +22,10 @@ void show_tools(Voice& say, const std::string& base, const std::string& model) {
         "https://YOUR-TUNNEL/v1, API key: that token. (Not every version of Cursor offers this, and\n"
         "its agent speaks a dialect of its own that streamkeeper does not translate yet.)");
     say.line(say.bold("Codex"));
-    say.quoted("codex -m " + model + " -c model_provider=sk -c 'model_providers.sk={name=\"sk\",base_url=\"" + base +
-               "\",wire_api=\"responses\"}'");
+    say.quoted("codex -m " + model + " -c model_provider=sk \\\n  -c 'model_providers.sk={name=\"sk\",base_url=\"" +
+               base + "\",wire_api=\"responses\"}'");
     say.line(say.bold("Claude Code") + "  (no /v1; the vendor must offer /v1/messages)");
-    say.quoted("ANTHROPIC_BASE_URL=" + root + " ANTHROPIC_AUTH_TOKEN=local ANTHROPIC_MODEL=" + model + " claude");
+    say.quoted("ANTHROPIC_BASE_URL=" + root + " ANTHROPIC_AUTH_TOKEN=local \\\n  ANTHROPIC_MODEL=" + model + " claude");
     say.line(say.bold("OpenAI SDKs"));
     say.quoted("OPENAI_BASE_URL=" + base + " OPENAI_API_KEY=local");
     say.line("Behind a company's proxy, also set NO_PROXY=127.0.0.1,localhost for the tools.");
@@ -34,8 +34,8 @@ void show_tools(Voice& say, const std::string& base, const std::string& model) {
 void show_begin(Voice& say) {
     say.heading("Begin for real");
     say.quoted(
-        "streamkeeper key set apertis/main      # asks for the key, stores it, prints the lines to configure\n"
-        "streamkeeper check                     # looks the configuration over\n"
+        "streamkeeper key set apertis/main   # asks for the key, stores it, prints what to configure\n"
+        "streamkeeper check                  # looks the configuration over\n"
         "streamkeeper serve");
 }
 
@@ -47,8 +47,8 @@ void show_closing(Voice& say, const std::string& staying_at) {
     show_begin(say);
     if (!stays) return;
     say.heading("Staying up at " + staying_at + " until Ctrl-C");
-    say.line("Try: curl " + staying_at +
-             R"(/chat/completions -d '{"model":"fast","messages":[{"role":"user","content":"hi"}]}')");
+    say.line("Try: curl " + staying_at + "/chat/completions \\");
+    say.line(R"(       -d '{"model":"fast","messages":[{"role":"user","content":"hi"}]}')");
 }
 
 }  // namespace streamkeeper::demo

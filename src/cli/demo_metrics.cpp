@@ -1,10 +1,13 @@
 #include "cli/demo_metrics.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <set>
 #include <string_view>
 
+#include "cli/demo_client.hpp"
 #include "cli/demo_voice.hpp"
 
 namespace streamkeeper::demo {
@@ -51,6 +54,11 @@ const std::vector<Row> rows = {
     {"requests_total", {"code", "outcome"}},
     {"upstream_attempts_total", {"code"}},
     {"upstream_errors_total", {"class", "reason"}},
+    {"retries_total", {"reason"}},
+    {"fallbacks_total", {"to", "reason"}},
+    {"wait_seconds_count", {"cause"}},
+    {"wait_seconds_sum", {"cause"}},
+    {"key_usable", {"key"}},
     {"tokens_total", {"kind"}},
     {"stream_ends_total", {"how"}},
     {"time_to_first_token_seconds_count", {}},
@@ -81,7 +89,33 @@ std::string shown(const Wanted& labels) {
     return text.empty() ? text : text + "}";
 }
 
-std::string whole(double value) { return std::to_string(static_cast<long long>(value)); }
+/// Whole where it is, else with one decimal.
+std::string shown(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, value == std::floor(value) ? "%.0f" : "%.1f", value);
+    return text;
+}
+
+struct Mark {
+    const char* name;
+    Wanted labels;
+    double least, most;
+    const char* what;
+};
+constexpr double any = 1e9;
+const std::vector<Mark> marks = {
+    {"requests_total", {{"outcome", "ok"}, {"model", "mock-1"}}, 6, 6, "the six good chats with mock-1"},
+    {"upstream_errors_total", {{"reason", "model_not_found"}}, 2, 2, "the vendor's two 404"},
+    {"stream_ends_total", {}, 3, 3, "the three streams"},
+    {"tokens_total", {{"kind", "output"}}, 25, any, "the output"},
+    {"retries_total", {{"reason", "rate_limit"}}, 2, 2, "the two 429 that were waited out"},
+    {"retries_total", {{"reason", "overload"}}, 3, 3, "the 503 that were tried again"},
+    {"retries_total", {{"reason", "billing"}}, 1, 1, "the second key's call"},
+    {"fallbacks_total", {{"to", "second/steady-1"}}, 1, 1, "the move along the chain"},
+    {"wait_seconds_sum", {{"cause", "rate_limit"}}, 4, any, "the two waits of two seconds"},
+    {"key_usable", {{"key", "main"}}, 0, 0, "that key `main` is used up"},
+    {"key_usable", {{"key", "spare"}}, 1, 1, "that key `spare` is usable"},
+};
 
 }  // namespace
 
@@ -97,13 +131,23 @@ double sum(const std::string& metrics, const std::string& name, const Wanted& la
 }
 
 void show_moved(Voice& say, const std::string& before, const std::string& after) {
-    say.row(say.dim(padded("streamkeeper_…", 58, false) + padded("before", 9, true) + padded("after", 9, true)));
+    constexpr std::size_t name_width = 72, value_width = 9;
+    const auto value = [](const std::string& text) { return padded(text, value_width, true); };
+    say.row(say.dim(padded("streamkeeper_…", name_width + 2, false) + value("before") + value("after")));
     for (const Row& row : rows) {
         const std::string full = std::string("streamkeeper_") + row.name;
         for (const Wanted& labels : combinations(after, full, row.labels)) {
-            say.row(padded(row.name + shown(labels), 56, false) + padded(whole(sum(before, full, labels)), 9, true) +
-                    padded(whole(sum(after, full, labels)), 9, true));
+            const std::string was = shown(sum(before, full, labels)), is = shown(sum(after, full, labels));
+            if (was != is) say.row(padded(row.name + shown(labels), name_width, false) + value(was) + value(is));
         }
+    }
+}
+
+void check_moved(const std::string& after) {
+    for (const Mark& mark : marks) {
+        const double value = sum(after, std::string("streamkeeper_") + mark.name, mark.labels);
+        if (value < mark.least || value > mark.most)
+            throw Failure(mark.name + shown(mark.labels) + " is " + shown(value) + " and does not count " + mark.what);
     }
 }
 

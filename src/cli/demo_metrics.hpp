@@ -15,4 +15,7 @@ double sum(const std::string& metrics, const std::string& name, const Wanted& la
 
 void show_moved(Voice&, const std::string& before, const std::string& after);
 
+/// Throws Failure unless each step left its mark.
+void check_moved(const std::string& after);
+
 }  // namespace streamkeeper::demo

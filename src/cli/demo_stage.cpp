@@ -13,16 +13,46 @@
 namespace streamkeeper::demo {
 namespace {
 
-std::string configuration_for(const std::string& vendor) {
+// Two keys, of which the first one is good for the chats of steps 1 to 9: the tenth finds it used up.
+constexpr const char* main_secret = "sk-mock-demo-main";
+constexpr const char* spare_secret = "sk-mock-demo-spare";
+constexpr const char* vendor_script =
+    "keys:\n"
+    "  - {name: main, secret: sk-mock-demo-main, quota: 6}\n"
+    "  - {name: spare, secret: sk-mock-demo-spare}\n"
+    "rules:\n"
+    "  - {when: {model: mock-reasoner}, answers: [503], then: repeat-last}\n";
+// The other vendor writes its errors in another shape.
+constexpr const char* second_script = "models: [steady-1]\nerrors: anthropic\n";
+
+MockOptions playing(const char* script) {
+    MockOptions options;
+    options.script = script;
+    return options;
+}
+
+std::string configuration_for(const std::string& vendor, const std::string& second) {
     return "listen: [\"127.0.0.1:0\"]             # yours: 127.0.0.1:8817, the default\n"
            "upstreams:\n"
            "  vendor:\n"
            "    base_url: " +
            vendor +
            "\n"
-           "    keys: [{name: main, file: key}]   # the only place that knows the key\n"
+           "    keys:                             # the only place that knows them\n"
+           "      - {name: main, file: key-main}\n"
+           "      - {name: spare, file: key-spare}   # takes over when `main` is used up or refused\n"
+           "    limit_scope: account              # a 429 is meant for all keys\n"
            "    proxy: none\n"
+           "  second:\n"
+           "    base_url: " +
+           second +
+           "\n"
+           "    keys: [{name: only, file: key-second}]\n"
+           "    proxy: none\n"
+           "default_upstream: vendor\n"
+           "models: {mock-reasoner: {fallback: [second/steady-1]}}\n"
            "aliases: {fast: mock-1}\n"
+           "stream: {commit_hold: 500ms, heartbeat: 500ms}   # 5s is the default of both\n"
            "log: {level: error}\n";
 }
 
@@ -51,8 +81,13 @@ std::filesystem::path TemporaryFolder::write(const std::string& name, const std:
     return file;
 }
 
-Stage::Stage() : vendor_(MockOptions{}), configuration_(configuration_for(vendor_.base_url())) {
-    folder_.write("key", MockOptions{}.key + "\n");
+Stage::Stage()
+    : vendor_(playing(vendor_script)),
+      second_(playing(second_script)),
+      configuration_(configuration_for(vendor_.base_url(), second_.base_url())) {
+    folder_.write("key-main", std::string(main_secret) + "\n");
+    folder_.write("key-spare", std::string(spare_secret) + "\n");
+    folder_.write("key-second", MockOptions{}.key + "\n");
     file_ = folder_.write("streamkeeper.yaml", configuration_);
     const LoadResult loaded = load_config(file_);
     if (!loaded.config) throw Failure("the demo's configuration is refused: " + loaded.mistakes.front().text());
@@ -70,6 +105,8 @@ Stage::~Stage() {
     loop_.join();
 }
 
+std::string Stage::main_key() const { return main_secret; }
+std::string Stage::spare_key() const { return spare_secret; }
 std::string Stage::base_url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/v1"; }
 
 }  // namespace streamkeeper::demo

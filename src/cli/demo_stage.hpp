@@ -1,4 +1,4 @@
-/// What the demo plays on: the mock upstream, a configuration folder of its own, and the daemon between them.
+/// What the demo plays on: two mock upstreams, a configuration folder of its own, and the daemon before them.
 #pragma once
 
 #include <cstdint>
@@ -35,11 +35,13 @@ public:
     std::uint16_t port() const { return port_; }  ///< the daemon's
     std::string base_url() const;                 ///< what a tool is told: ends in /v1
     const MockUpstream& vendor() const { return vendor_; }
+    std::string main_key() const;   ///< the vendor takes it until it is used up
+    std::string spare_key() const;  ///< and this one for ever
     const std::string& configuration() const { return configuration_; }
     const std::filesystem::path& file() const { return file_; }
 
 private:
-    MockUpstream vendor_;
+    MockUpstream vendor_, second_;
     TemporaryFolder folder_;
     std::string configuration_;
     std::filesystem::path file_;

@@ -32,6 +32,13 @@ std::string_view name_of(Deadline deadline) {
     }
 }
 
+/// A vendor's id for people and the log. One that names a key of ours is none.
+std::string shown_id(std::string_view id, const Config& config) {
+    for (const std::string_view secret : secrets_of(config))
+        if (!secret.empty() && id.find(secret) != id.npos) return {};
+    return std::string(id.substr(0, 128));
+}
+
 }  // namespace
 
 Leg::~Leg() {
@@ -105,7 +112,8 @@ RequestPump::State Exchange::push_request(Leg& leg) {
     const std::uint64_t before = leg.request->written();
     const RequestPump::State state = leg.request->pump(session, leg.transport);
     const bool moved = leg.request->written() != before;
-    if (state == RequestPump::State::done && leg.pass && moved) leg.pass->sent(now);
+    // Not the loop's time, which stands still for a turn: the windows must not count from before the hand-over.
+    if (state == RequestPump::State::done && leg.pass && moved) leg.pass->sent(Clock::now());
     record.bytes_in += leg.request->written() - before;
     if (moved && !leg.write_failed) session.deadlines.set(Deadline::first_byte, now, timeouts.first_byte);
     if (state == RequestPump::State::starved) {
@@ -196,14 +204,17 @@ void Exchange::read_hints(Leg& leg) {
     const http::ResponseHead& from = leg.answer->head();
     record.limits.clear();
     record.vendor_request_id.clear();
+    bool limits = false;
     for (const http::Field& field : from.fields.all) {
-        if (field.name.size() != 10 && field.name.size() != 12) continue;
+        const char first = static_cast<char>(field.name[0] | 0x20);
+        if ((first != 'x' && first != 'r' && first != 'a') || field.name.size() < 10) continue;
+        limits = limits || field.name.size() > 12;  // perhaps
         if (http::equal_ignoring_case(field.name, "x-request-id") ||
             http::equal_ignoring_case(field.name, "request-id"))
-            record.vendor_request_id = field.value.substr(0, 128);
+            record.vendor_request_id = shown_id(field.value, *config);
     }
-    streamkeeper::read_limits(from.fields, std::chrono::system_clock::now(), record.limits);
-    if (leg.pass) leg.pass->answered(from.status < 300, core.reactor.now());
+    if (limits) streamkeeper::read_limits(from.fields, std::chrono::system_clock::now(), record.limits);
+    if (leg.pass) leg.pass->answered(from.status < 300, Clock::now());
 }
 
 void Exchange::page_instead(Leg& leg) {
@@ -216,50 +227,81 @@ void Exchange::page_instead(Leg& leg) {
                  ") instead of an API's answer");
 }
 
-Task<void> Exchange::attempt(Leg& leg, Action action) {
-    Target& target = plan.targets[action.target];
-    leg.state = core.state_of(target.upstream);
-    const bool refused = leg.state->usage_refused && target.upstream->stream_usage == StreamUsage::automatic;
-    const bool usage = wants_usage(*target.upstream, asked.endpoint, facts, refused || action.without_usage);
-    leg.outcome.usage_was_injected = usage;
-    const bool opened = co_await open(leg, action.fresh_connection);
-    if (!opened) co_return;
-    splices = splices_for(body.view(), facts, plan, target, usage);
-    const std::vector<std::string_view> pieces = spliced(body.view(), splices);
-    std::uint64_t length = 0;
-    for (const std::string_view piece : pieces) length += piece.size();
+/// The request as this target gets it.
+void Exchange::make_request(Leg& leg, const Action& action) {
+    const Target& target = plan.targets[action.target];
     const std::string path = target.upstream->base_url.path + asked.suffix + asked.query;
-    http::UpstreamHead to{head.method, path, target.upstream.get(), target.key, {http::Framing::Kind::length, length},
-                          true,        false};
+    http::UpstreamHead to{head.method, path,         target.upstream.get(),          target.key,
+                          head.body,   asked.policy, head.websocket && !asked.policy};
+    const bool refused = leg.state->usage_refused && target.upstream->stream_usage == StreamUsage::automatic;
+    const bool usage =
+        asked.policy && wants_usage(*target.upstream, asked.endpoint, facts, refused || action.how.without_usage);
     to.same_request = !sent_once || (sent_target == action.target && sent_usage == usage && !target.renamed);
     sent_once = true;
     sent_target = action.target;
-    sent_usage = usage;
-    leg.request.emplace(http::upstream_head(head, to), pieces);
-    const bool answered = co_await send_and_read_head(leg);
-    if (!answered) co_return;
+    sent_usage = leg.outcome.usage_was_injected = usage;
+    if (!asked.policy) {
+        leg.request.emplace(http::upstream_head(head, to), http::BodyDecoder(head.body),
+                            head.body.kind == http::Framing::Kind::chunked);
+        return;
+    }
+    splices = splices_for(body.view(), facts, plan, target, usage);
+    std::vector<std::string_view> pieces = spliced(body.view(), splices);
+    to.body = {http::Framing::Kind::length, 0};
+    for (const std::string_view piece : pieces) to.body.length += piece.size();
+    leg.request.emplace(http::upstream_head(head, to), std::move(pieces));
+}
+
+/// What kind of answer this head begins. `none`: it is a failure already, and the outcome says so.
+Exchange::AnswerKind Exchange::kind_of_answer(Leg& leg) {
     const http::ResponseHead& from = leg.answer->head();
-    read_hints(leg);
-    if (from.status >= 300 && from.status < 400) {
+    if (!asked.policy) {
+        if (from.status == 101) return AnswerKind::tunnel;
+        return from.status >= 400 ? AnswerKind::raw_error : AnswerKind::raw;
+    }
+    if (from.status >= 400) return AnswerKind::error;
+    if (from.status >= 300)
         leg.fail(
             Phase::before_output, Cause::not_an_api,
             "the upstream answers with a redirect (" + std::to_string(from.status) + ") instead of an API's answer");
-        co_return;
-    }
-    if (from.status >= 400) {
-        co_await read_error(leg);
-        co_return;
-    }
-    if (is_type(from, "text/html")) {
+    else if (is_type(from, "text/html"))
         page_instead(leg);
-        co_return;
-    }
-    const Dialect* const dialect = dialect_of(asked.endpoint);
-    record.stream = dialect && is_event_stream(from, facts.stream);
-    if (record.stream)
-        co_await relay_events(leg, *dialect);
-    else
+    if (leg.outcome.cause != Cause::answered) return AnswerKind::none;
+    const bool events = dialect_of(asked.endpoint) && is_event_stream(from, facts.stream);
+    record.stream = events || early;  // what the client has, once it was promised a stream
+    return events ? AnswerKind::events : AnswerKind::document;
+}
+
+Task<void> Exchange::attempt(AttemptLoop& loop, Action& action) {
+    Leg leg;
+    leg.pass = &loop.pass();
+    begin_attempt(loop, action);
+    leg.state = core.state_of(plan.targets[action.target].upstream);
+    // What can't be sent twice, a body that streams above all, does not go on a connection that may be stale.
+    const bool fresh = action.how.fresh_connection || (!asked.policy && !repeatable(head));
+    const bool opened = co_await open(leg, fresh);
+    if (opened) make_request(leg, action);
+    bool answered = false;
+    if (opened) answered = co_await send_and_read_head(leg);
+    if (answered) read_hints(leg);
+    const AnswerKind kind = answered ? kind_of_answer(leg) : AnswerKind::none;
+    if (kind == AnswerKind::document)
         co_await relay_json(leg);
+    else if (kind == AnswerKind::events)
+        co_await relay_events(leg, *dialect_of(asked.endpoint));
+    else if (kind == AnswerKind::error)
+        co_await read_error(leg);
+    else if (kind == AnswerKind::raw)
+        co_await relay_raw(leg);
+    else if (kind == AnswerKind::raw_error)
+        co_await collect_raw_error(leg);
+    else if (kind == AnswerKind::tunnel)
+        co_await tunnel(leg);
+    if (!asked.policy && leg.request) body_read = leg.request->state() == RequestPump::State::done;
+    action = loop.on(leg.outcome, core.reactor.now());
+    note(leg, loop);
+    raw_error = std::move(leg.raw_error);
+    settle(leg);
 }
 
 void Exchange::settle(Leg& leg) {

@@ -42,31 +42,18 @@ LoopSettings Exchange::loop_settings() {
 }
 
 Task<void> Exchange::loop_attempts() {
-    AttemptLoop loop(plan.targets, loop_settings());
+    const LoopSettings settings = loop_settings();
+    AttemptLoop loop(plan.targets, settings);
     Action action = loop.start(core.reactor.now());
     while (action.kind != Action::Kind::finish && action.kind != Action::Kind::fail) {
         if (action.kind == Action::Kind::send) {
-            Leg leg;
-            leg.pass = &loop.pass();
-            begin_attempt(loop, action);
-            if (asked.policy)
-                co_await attempt(leg, action);
-            else
-                co_await attempt_raw(leg, action);
-            action = loop.on(leg.outcome, core.reactor.now());
-            note(leg, loop, action);
-            raw_error = std::move(leg.raw_error);
-            settle(leg);
+            co_await attempt(loop, action);
         } else if (action.kind == Action::Kind::pause) {
-            const TimePoint began = core.reactor.now();
-            const bool held = co_await pause_until(action.until);
-            note_wait("backoff", began);
-            if (!held) break;
-            action = loop.go_on(core.reactor.now());
+            co_await pause(loop, action);
         } else if (action.kind == Action::Kind::queue) {
-            action = co_await wait_at_gates(loop);
+            co_await wait_at_gates(loop, action);
         } else {
-            action = co_await ask_for_names(loop, action.target);
+            co_await ask_for_names(loop, action);
         }
         if (client_gone) co_return;
     }
@@ -86,8 +73,10 @@ void Exchange::begin_attempt(const AttemptLoop& loop, const Action& action) {
         if (record.fallbacks.back().reason.empty()) record.fallbacks.back().reason = action.reason;
     }
     last_group = target.group;
-    record.upstream = target.upstream->name;
-    record.model = target.model;
+    if (action.target != 0 || !record.attempts.empty()) {
+        record.upstream = target.upstream->name;
+        record.model = target.model;
+    }
     record.key = target.key ? target.key->name : std::string();
     record.usage = {};
     record.stream = early;
@@ -96,50 +85,74 @@ void Exchange::begin_attempt(const AttemptLoop& loop, const Action& action) {
     if (first_byte_override > Duration(0)) timeouts.first_byte = first_byte_override;
 }
 
-Task<bool> Exchange::pause_until(TimePoint until) {
-    session.deadlines.set(Deadline::pause, until, Duration(0));
-    bool held = true;
-    while (held && !session.deadlines.passed(Deadline::pause, core.reactor.now())) {
-        const Wake why = co_await session.wait();
-        held = why == Wake::ready || why == Wake::deadline;
+/// What an action becomes when the daemon's end cuts a wait short.
+Action Exchange::stopping() {
+    Action action;
+    action.kind = Action::Kind::fail;
+    action.status = 503;
+    action.code = "shutting_down";
+    action.reason = "shutdown";
+    action.message = "streamkeeper is stopping";
+    return action;
+}
+
+Task<void> Exchange::pause(AttemptLoop& loop, Action& action) {
+    const TimePoint began = core.reactor.now();
+    session.deadlines.set(Deadline::pause, action.until, Duration(0));
+    Wake why = Wake::ready;
+    while (!client_gone && why != Wake::shutdown && !session.deadlines.passed(Deadline::pause, core.reactor.now())) {
+        why = co_await session.wait();
         client_gone = why == Wake::client_gone;
     }
     session.deadlines.clear(Deadline::pause);
-    co_return held;
+    note_wait("backoff", began);
+    action = why == Wake::shutdown ? stopping() : loop.go_on(core.reactor.now());
 }
 
-Task<Action> Exchange::wait_at_gates(AttemptLoop& loop) {
+Task<void> Exchange::wait_at_gates(AttemptLoop& loop, Action& action) {
     const TimePoint began = core.reactor.now();
     const std::string_view cause = gate_cause_label(loop.waiting_for());
     if (body_read && session.in.empty()) session.in.release();
+    head.fields.all.shrink_to_fit();  // thousands may wait
     Waiter waiter(waiting_as(*this), false, deadline, [this] { core.wake_in_turn(session); });
     bool entered = false;
     for (const auto& [traffic, lanes] : loop.lanes()) {
         const bool in = traffic->gates.enter(waiter, lanes, began);
         entered = entered || in;
     }
-    if (!entered) co_return loop.queue_full();
     session.deadlines.set(Deadline::pause, deadline, Duration(0));
-    while (!waiter.grant && !waiter.hopeless) {
-        const Wake why = co_await session.wait();
+    Wake why = Wake::ready;
+    while (entered && !waiter.grant && !waiter.hopeless) {
+        why = co_await session.wait();
         client_gone = why == Wake::client_gone;
         const bool late = session.deadlines.passed(Deadline::pause, core.reactor.now());
         if (client_gone || why == Wake::shutdown || late) break;
     }
     session.deadlines.clear(Deadline::pause);
-    note_wait(cause, began);
+    if (entered) note_wait(cause, began);
     waiter.leave();
-    if (waiter.grant && !client_gone) co_return loop.granted(std::move(*waiter.grant), core.reactor.now());
-    co_return loop.too_late(core.reactor.now());
+    const TimePoint now = core.reactor.now();
+    if (!entered)
+        action = loop.queue_full();
+    else if (why == Wake::shutdown)
+        action = stopping();
+    else if (waiter.grant && !client_gone)
+        action = loop.granted(std::move(*waiter.grant), now);
+    else
+        action = loop.too_late(now);
 }
 
-Task<Action> Exchange::ask_for_names(AttemptLoop& loop, std::size_t target) {
-    const std::shared_ptr<const Upstream> upstream = plan.targets[target].upstream;
+Task<void> Exchange::ask_for_names(AttemptLoop& loop, Action& action) {
+    const std::shared_ptr<const Upstream> upstream = plan.targets[action.target].upstream;
     co_await refresh_models(upstream, Need::names);
+    if (session.ending()) {  // the list may have been cut short, so what the vendor said is not the last word
+        action = stopping();
+        co_return;
+    }
     std::vector<std::string_view> ids;
     const std::shared_ptr<UpstreamState> state = core.state_of(upstream);
     for (const ListedModel& model : state->models.models) ids.push_back(model.id);
-    co_return loop.models_known(ids, core.reactor.now());
+    action = loop.models_known(ids, core.reactor.now());
 }
 
 void Exchange::note_wait(std::string_view cause, TimePoint began) {
@@ -147,14 +160,13 @@ void Exchange::note_wait(std::string_view cause, TimePoint began) {
     record.waits.push_back({record.upstream, cause, took});
 }
 
-void Exchange::note(const Leg& leg, const AttemptLoop& loop, const Action& action) {
+void Exchange::note(const Leg& leg, const AttemptLoop& loop) {
     AttemptRecord attempt;
     attempt.upstream = record.upstream;
     attempt.key = record.key;
     attempt.model = record.model;
     attempt.status = leg.outcome.status;
-    if (action.kind != Action::Kind::finish)
-        attempt.reason = action.fresh_connection ? std::string_view("network") : loop.last_reason();
+    attempt.reason = loop.ended_reason();
     attempt.error_class = error_class(leg.outcome);
     attempt.detail = leg.outcome.detail;
     attempt.took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - leg.began);
@@ -173,19 +185,11 @@ void Exchange::note(const Leg& leg, const AttemptLoop& loop, const Action& actio
 void Exchange::conclude(const Action& action, const Outcome* last) {
     if (last && last->cause == Cause::client_gone) client_gone = true;
     if (client_gone || action.kind == Action::Kind::finish) return;
-    Action final = action;
-    if (action.kind != Action::Kind::fail) {  // a wait that the daemon's end cut short
-        final.kind = Action::Kind::fail;
-        final.status = 503;
-        final.code = final.reason = "shutting_down";
-        final.message = "streamkeeper is stopping";
-        last = nullptr;
-    }
-    if (!asked.policy && conclude_raw(final, last)) return;
+    if (!asked.policy && conclude_raw(action, last)) return;
     if (committed)
-        give_up(final, last);
+        give_up(action, last);
     else
-        send_error(final, last);
+        send_error(action, last);
 }
 
 }  // namespace streamkeeper::net

@@ -123,8 +123,8 @@ void Core::note_failed(std::string_view client, std::string_view body) {
     failed_.emplace_back(Clock::now(), fingerprint(client, body));
 }
 
-bool Core::is_resend(const http::RequestHead& head, std::string_view client, std::string_view body) {
-    const std::string_view count = head.fields.get("x-stainless-retry-count");
+bool Core::is_resend(const http::RequestHead* wishes, std::string_view client, std::string_view body) {
+    const std::string_view count = wishes ? wishes->fields.get("x-stainless-retry-count") : std::string_view();
     if (!count.empty() && count != "0") return true;
     while (!failed_.empty() && reactor.now() - failed_.front().first > a_moment) failed_.pop_front();
     if (failed_.empty()) return false;

@@ -79,7 +79,7 @@ public:
     /// Chance, for pauses: [0, 1).
     double uniform() { return std::uniform_real_distribution<double>()(chance_); }
     /// The client says that it has sent this before, or it failed here a moment ago.
-    bool is_resend(const http::RequestHead&, std::string_view client, std::string_view body);
+    bool is_resend(const http::RequestHead* wishes, std::string_view client, std::string_view body);
     void note_failed(std::string_view client, std::string_view body);
     const std::vector<std::unique_ptr<Listener>>& listeners() const { return listeners_; }
 

@@ -55,8 +55,10 @@ struct EventStream {
 };
 
 bool EventStream::take(std::string_view payload) {
-    if (leg.inflater) send_batch();  // what it points to is overwritten
-    broken = !leg.decode(payload, phase());
+    if (leg.inflater && !converted) {
+        send_batch();  // what it points to is overwritten
+        broken = !leg.decode(payload, phase());
+    }
     if (broken) return false;
     splitter.feed(payload);
     for (std::string_view event; splitter.next(event);)
@@ -77,9 +79,10 @@ void EventStream::end(Answer::Read how) {
 void EventStream::set_deadline(TimePoint now) {
     const Timeouts& timeouts = exchange.timeouts;
     Deadlines& deadlines = exchange.session.deadlines;
-    if (terminal)
+    if (terminal) {
         deadlines.set(Deadline::stream_idle, now, wait_for_the_end);
-    else if (output)
+        deadlines.clear(Deadline::heartbeat);  // nothing is shown behind the end
+    } else if (output)
         deadlines.set(Deadline::stream_idle, now, timeouts.stream_idle);
     else
         deadlines.set(Deadline::first_byte, now, timeouts.first_byte);
@@ -117,7 +120,10 @@ bool EventStream::take_event(std::string_view event, std::string_view payload) {
         exchange.session.deadlines.set(Deadline::stream_progress, exchange.core.reactor.now(),
                                        exchange.timeouts.stream_progress);
     if (!output && !hold(event)) return false;
-    if (output) show(event, payload);
+    if (output) {
+        show(event, payload);
+        if (read.has_data) exchange.remember(read.data);
+    }
     return true;
 }
 

@@ -31,6 +31,15 @@ http::Refusal bad_override(std::string name, const std::string& example) {
     return {400, "invalid_parameter", name + " must be a duration such as " + example};
 }
 
+/// Whether a field of ours, or of the Stainless SDKs, is there at all: most clients send none.
+bool has_wishes(const http::RequestHead& head) {
+    for (const http::Field& field : head.fields.all)
+        if (field.name.size() > 12 && (field.name[0] | 0x20) == 'x' && (field.name[2] | 0x20) == 's' &&
+            (field.name[3] | 0x20) == 't')
+            return true;
+    return false;
+}
+
 /// `x-stainless-timeout`: how many seconds the client's SDK waits for an answer.
 Duration stainless_timeout(const http::RequestHead& head) {
     const std::string_view text = head.fields.get("x-stainless-timeout");
@@ -93,6 +102,7 @@ Exchange::Exchange(Session& the_session, std::shared_ptr<const Config> the_confi
     record.id = core.next_request_id();
     record.began = Clock::now();
     record.method = head.method;
+    wishes = has_wishes(head);
     record.config = config;
 }
 
@@ -103,37 +113,26 @@ Exchange::~Exchange() {
 
 Task<bool> Exchange::run() {
     keep_alive = keep_alive && !core.draining();
-    std::variant<http::Admitted, http::Refusal> verdict = http::admit(head, *session.rules->now);
-    bool own_page = false;
-    if (http::Refusal* const refusal = std::get_if<http::Refusal>(&verdict)) {
-        send_refusal(*refusal);
-    } else {
-        asked = std::move(std::get<http::Admitted>(verdict));
-        record.client = asked.client;
-        record.endpoint = asked.endpoint;
-        record.policy = asked.policy;
-        record.path = asked.suffix;
-        own_page = asked.surface != http::Surface::proxied && asked.surface != http::Surface::models;
-        record.proxied = !own_page;
-        if (own_page)
-            co_await answer_own();
-        else if (asked.surface == http::Surface::models)
-            co_await answer_models();
-        else if (head.websocket && asked.suffix == "/responses")
-            send_page(
-                426, "application/json",
-                R"({"error":{"message":"no WebSocket here: use HTTP","type":"invalid_request_error","code":"upgrade_required","param":null}})",
-                "Connection: Upgrade\r\nUpgrade: HTTP/1.1\r\n");  // RFC 9110, 7.8 and 15.5.22
-        else if (asked.policy)
-            co_await answer_policy();
+    const bool admitted = admit();
+    const bool own_page = admitted && !record.proxied;
+    if (own_page) {
+        co_await answer_own();
+    } else if (admitted && asked.surface == http::Surface::models) {
+        co_await answer_models();
+    } else if (admitted) {
+        bool planned = false;
+        if (asked.policy)
+            planned = co_await plan_policy();
         else
-            co_await pass_through();
+            planned = plan_pass_through();
+        if (planned) co_await loop_attempts();
     }
     if (!client_gone) {
         const bool taken = co_await flush();
         if (!taken) client_gone = !aborted && !shown_whole && record.ending == Ending::ok;
     }
     if (client_gone) {
+        if (early && record.stream_end.empty()) record.stream_end = "client_closed";
         record.ending = Ending::client_closed;
         record.status = 499;
         keep_alive = false;
@@ -149,6 +148,26 @@ Task<bool> Exchange::run() {
     if (!own_page && core.hooks.record) core.hooks.record(record);
     if (!body_read) keep_alive = false;
     co_return keep_alive && !out.failed();
+}
+
+bool Exchange::admit() {
+    std::variant<http::Admitted, http::Refusal> verdict = http::admit(head, *session.rules->now);
+    if (http::Refusal* const refusal = std::get_if<http::Refusal>(&verdict)) {
+        send_refusal(*refusal);
+        return false;
+    }
+    asked = std::move(std::get<http::Admitted>(verdict));
+    record.client = asked.client;
+    record.endpoint = asked.endpoint;
+    record.policy = asked.policy;
+    record.path = asked.suffix;
+    record.proxied = asked.surface == http::Surface::proxied || asked.surface == http::Surface::models;
+    if (!head.websocket || asked.suffix != "/responses") return true;
+    send_page(
+        426, "application/json",
+        R"({"error":{"message":"no WebSocket here: use HTTP","type":"invalid_request_error","code":"upgrade_required","param":null}})",
+        "Connection: Upgrade\r\nUpgrade: HTTP/1.1\r\n");  // RFC 9110, 7.8 and 15.5.22
+    return false;
 }
 
 Task<void> Exchange::answer_own() {
@@ -253,49 +272,68 @@ Task<std::optional<http::Refusal>> Exchange::read_whole_body() {
     co_return refusal;
 }
 
-Task<void> Exchange::answer_policy() {
+Task<bool> Exchange::plan_policy() {
     std::optional<http::Refusal> refusal = co_await read_whole_body();
-    if (client_gone) co_return;
-    std::string_view coding = head.fields.get("content-encoding");
-    if (!refusal && !coding.empty() && !http::equal_ignoring_case(coding, "identity"))
-        refusal = http::Refusal{
-            415, "unsupported_content_encoding",
-            "the request body is encoded as '" + std::string(coding.substr(0, 32)) + "'; send it as it is"};
-    if (!refusal) {
-        std::variant<BodyFacts, http::Refusal> read = streamkeeper::read_body(body.view());
-        if (http::Refusal* const problem = std::get_if<http::Refusal>(&read))
-            refusal = std::move(*problem);
-        else
-            facts = std::move(std::get<BodyFacts>(read));
-    }
+    if (client_gone) co_return false;
+    if (!refusal) refusal = read_facts();
+    if (!refusal) refusal = read_overrides();
     if (refusal) {
         send_refusal(*refusal);
-        co_return;
+        co_return false;
     }
     record.model_asked = facts.model;
-    if (!refusal) refusal = read_overrides();
-    const std::shared_ptr<const Upstream> fallback = config->upstream_ptr(default_name(*config));
-    if (!refusal && needs_default_list(*config, asked.upstream, facts.model))
-        co_await refresh_models(fallback, Need::routing);
-    if (client_gone) co_return;
-    const auto in_list = [this, &fallback](std::string_view id) { return core.state_of(fallback)->models.has(id); };
-    std::variant<streamkeeper::Route, http::Refusal> chosen =
-        streamkeeper::route(*config, asked.upstream, facts.model, in_list);
-    if (http::Refusal* const unknown = std::get_if<http::Refusal>(&chosen); unknown && !refusal)
-        refusal = std::move(*unknown);
-    if (refusal) {
-        send_refusal(*refusal);
-        co_return;
-    }
-    const streamkeeper::Route& route = std::get<streamkeeper::Route>(chosen);
-    const auto known = [this](const std::shared_ptr<const Upstream>& upstream) { return known_of(upstream); };
-    plan = make_plan(*config, route, facts, fallback_header(head), known);
-    begin_exchange();
     if (wanted_dialect() && config->stream.commit_hold != no_limit) {
         session.answering = this;
         session.deadlines.set(Deadline::heartbeat, record.began, config->stream.commit_hold);
     }
-    co_await loop_attempts();
+    if (needs_default_list(*config, asked.upstream, facts.model)) {
+        const std::shared_ptr<const Upstream> preferred = config->upstream_ptr(default_name(*config));
+        co_await refresh_models(preferred, Need::routing);
+    }
+    if (client_gone) co_return false;
+    if (session.ending()) {
+        conclude(stopping(), nullptr);
+        co_return false;
+    }
+    co_return make_policy_plan();
+}
+
+std::optional<http::Refusal> Exchange::read_facts() {
+    std::string_view coding = head.fields.get("content-encoding");
+    if (!coding.empty() && !http::equal_ignoring_case(coding, "identity"))
+        return http::Refusal{
+            415, "unsupported_content_encoding",
+            "the request body is encoded as '" + std::string(coding.substr(0, 32)) + "'; send it as it is"};
+    std::variant<BodyFacts, http::Refusal> read = streamkeeper::read_body(body.view());
+    if (http::Refusal* const problem = std::get_if<http::Refusal>(&read)) return std::move(*problem);
+    facts = std::move(std::get<BodyFacts>(read));
+    return std::nullopt;
+}
+
+bool Exchange::make_policy_plan() {
+    const auto in_list = [this](std::string_view id) {
+        return core.state_of(config->upstream_ptr(default_name(*config)))->models.has(id);
+    };
+    std::variant<streamkeeper::Route, http::Refusal> chosen =
+        streamkeeper::route(*config, asked.upstream, facts.model, in_list);
+    if (const http::Refusal* const unknown = std::get_if<http::Refusal>(&chosen)) {
+        if (!committed) {
+            send_refusal(*unknown);
+            return false;
+        }
+        Action action;  // the list took too long
+        action.kind = Action::Kind::fail;
+        action.status = unknown->status;
+        action.code = action.reason = unknown->code;
+        action.message = unknown->message;
+        give_up(action, nullptr);
+        return false;
+    }
+    const streamkeeper::Route& route = std::get<streamkeeper::Route>(chosen);
+    const auto known = [this](const std::shared_ptr<const Upstream>& upstream) { return known_of(upstream); };
+    plan = make_plan(*config, route, facts, wishes ? fallback_header(head) : std::nullopt, known);
+    begin_exchange();
+    return true;
 }
 
 /// The request is counted, and shown, at what was asked for until an attempt says otherwise.
@@ -305,12 +343,16 @@ void Exchange::begin_exchange() {
     record.model = first.model;
     asked_of = core.state_of(first.upstream);
     core.request_began(record.upstream);
-    record.resend = core.is_resend(head, record.client, body.view());
+    record.resend = core.is_resend(wishes ? &head : nullptr, record.client, body.view());
 }
 
 std::optional<http::Refusal> Exchange::read_overrides() {
     const Retry& retry = config->retry;
     Duration most = facts.stream ? retry.deadline_stream : retry.deadline_other;
+    if (!wishes) {
+        if (most != no_limit) deadline = record.began + most;
+        return std::nullopt;
+    }
     if (const std::string_view text = head.fields.get("x-streamkeeper-max-wait"); !text.empty()) {
         const std::optional<Duration> wish = parse_duration(text);
         if (!wish) return bad_override("x-streamkeeper-max-wait", "20s");

@@ -74,7 +74,12 @@ struct Exchange {
 
     // ---- exchange.cpp
     Task<void> answer_own();
-    Task<void> answer_policy();
+    /// Whether the request may go on; else it was answered.
+    bool admit();
+    /// Reads the body and decides where it goes. False: it was answered, or the client left.
+    Task<bool> plan_policy();
+    std::optional<http::Refusal> read_facts();
+    bool make_policy_plan();
     /// Null once the whole body is in `body`.
     Task<std::optional<http::Refusal>> read_whole_body();
     Task<bool> wait_for_budget(Bytes bytes);
@@ -89,17 +94,22 @@ struct Exchange {
     LoopSettings loop_settings();
     Known known_of(const std::shared_ptr<const Upstream>&) const;
     std::uint64_t context_window(const Target&) const;
-    /// Pauses until then. False: the client left, or the daemon ends.
-    Task<bool> pause_until(TimePoint until);
-    Task<Action> wait_at_gates(AttemptLoop& loop);
-    Task<Action> ask_for_names(AttemptLoop& loop, std::size_t target);
+    /// Each obeys one kind of action; `action` becomes what the loop says then.
+    Task<void> pause(AttemptLoop& loop, Action& action);
+    Task<void> wait_at_gates(AttemptLoop& loop, Action& action);
+    Task<void> ask_for_names(AttemptLoop& loop, Action& action);
+    static Action stopping();
     void begin_attempt(const AttemptLoop&, const Action&);
-    void note(const Leg&, const AttemptLoop&, const Action&);
+    void note(const Leg&, const AttemptLoop&);
     void conclude(const Action&, const Outcome* last);
     void note_wait(std::string_view cause, TimePoint began);
 
     // ---- attempt.cpp
-    Task<void> attempt(Leg& leg, Action action);
+    /// One send; `action` becomes what the loop says about its end.
+    Task<void> attempt(AttemptLoop& loop, Action& action);
+    void make_request(Leg& leg, const Action&);
+    enum class AnswerKind { none, error, document, events, raw, raw_error, tunnel };
+    AnswerKind kind_of_answer(Leg& leg);
     /// Opens or reuses a connection. False: `leg.outcome` says why not.
     Task<bool> open(Leg& leg, bool fresh_connection);
     /// Sends the request and reads up to the response head. False: `leg.outcome` says why not.
@@ -128,8 +138,8 @@ struct Exchange {
     Task<void> read_error(Leg& leg);
 
     // ---- raw_relay.cpp
-    Task<void> pass_through();
-    Task<void> attempt_raw(Leg& leg, Action action);
+    /// False: it was refused.
+    bool plan_pass_through();
     Task<void> relay_raw(Leg& leg);
     Task<void> collect_raw_error(Leg& leg);
     void push_body(Leg& leg);
@@ -170,6 +180,8 @@ struct Exchange {
     void begin_heartbeats();
     void commit_early();
     void send_noop(TimePoint now);
+    /// Keeps what a no-op must agree with of an event that is shown.
+    void remember(std::string_view data);
     void append_early_fields(std::string& out) const;
     /// After the commit: the rest can't come. Says so as the contract's "giving up after the commit" demands.
     void give_up(const Action&, const Outcome* last);
@@ -196,8 +208,9 @@ struct Exchange {
     std::shared_ptr<UpstreamState> asked_of;  ///< counts this request
     TimePoint last_shown{}, last_event{};     ///< when the client last got bytes, and an event
     std::size_t last_group = 0;               ///< of the last attempt's target
-    std::int64_t last_sequence = -1;          ///< responses: `sequence_number` of the last event shown
+    std::string shown_names;                  ///< see `remember`: a JSON object, or empty
     bool keep_alive, body_read, committed = false, chunked_out = false, aborted = false, client_gone = false;
+    bool wishes = false;                         ///< the head has fields that change what policy does
     bool early = false;                          ///< committed before an upstream answered
     bool sent_once = false, sent_usage = false;  ///< an attempt was made; with our usage option
     std::size_t sent_target = 0;                 ///< and to which target: an Idempotency-Key stands for all of that

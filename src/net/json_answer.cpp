@@ -56,6 +56,11 @@ Task<void> Exchange::relay_json(Leg& leg) {
         bool fits = true;
         while (fits && collected.size() + next.bytes.size() > reserved.bytes())
             fits = reserved.grow(core.budget, BudgetKind::bodies, budget_step);
+        if (!fits && wanted_dialect()) {
+            leg.fail(Phase::before_output, Cause::bad_body,
+                     "the upstream's answer is no stream, and larger than limits.memory allows");
+            co_return;
+        }
         if (!fits) {
             co_await stream_document(leg, std::move(collected), next.bytes);
             co_return;
@@ -87,7 +92,8 @@ void Exchange::show_document(Leg& leg, std::string_view json) {
     const http::ResponseHead& from = leg.answer->head();
     std::vector<json::Member> members;
     std::optional<json::Mistake> mistake;
-    if (!json.empty() && suspicious(json, from)) mistake = json::scan(json, &members);
+    const bool stream_asked = wanted_dialect() != nullptr;
+    if (!json.empty() && (stream_asked || suspicious(json, from))) mistake = json::scan(json, &members);
     if (mistake && from.body.kind == http::Framing::Kind::until_close)
         return leg.fail(Phase::before_output, Cause::closed,
                         "the upstream closed the connection in the middle of its answer");
@@ -98,7 +104,10 @@ void Exchange::show_document(Leg& leg, std::string_view json) {
         leg.outcome.error = read_vendor_error(from.status, from.fields.get("content-type"), leg.outcome.vendor_body);
         return read_waits(leg);
     }
-    if (wanted_dialect() && !mistake && !json.empty()) return show_as_events(leg, json);
+    // The stream may have begun with comments: what can't be told as one is no answer.
+    if (stream_asked && mistake)
+        return leg.fail(Phase::before_output, Cause::bad_body, "the upstream's answer is neither a stream nor JSON");
+    if (stream_asked) return show_as_events(leg, json);
     if (!mistake) meter(json, record.usage);
     record.usage_expected = true;
     const std::string bytes = answer_head(leg, {http::Framing::Kind::length, json.size()});

@@ -83,14 +83,14 @@ Task<void> Exchange::refresh_models(std::shared_ptr<const Upstream> upstream, Ne
     std::size_t chosen = 0;
     while (chosen + 1 < keys.size() && !traffic.keys.may_use(state->slots[chosen], {}, false, now)) ++chosen;
     const Lane lane{keys.empty() ? 0 : state->slots[chosen], {}, 0, true};
-    std::optional<Pass> pass = traffic.gates.try_pass(lane, now);
-    if (!pass) co_return;
+    Pass pass;
+    if (!traffic.gates.try_pass(lane, now, pass)) co_return;
     state->models.tried_at = now;
     const Key* const key = keys.empty() ? nullptr : &keys[chosen];
     for (bool fresh : {false, true}) {
         Leg leg;
         leg.state = state;
-        leg.pass = &*pass;
+        leg.pass = &pass;
         timeouts = timeouts_for(*config, *upstream, {});
         for (Duration* const limit : {&timeouts.connect, &timeouts.first_byte, &timeouts.total})
             *limit = std::min(*limit, list_may_take);

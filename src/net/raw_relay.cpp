@@ -18,7 +18,7 @@ bool repeatable(const http::RequestHead& head) {
            !head.websocket;
 }
 
-Task<void> Exchange::pass_through() {
+bool Exchange::plan_pass_through() {
     std::optional<http::Refusal> refusal = read_overrides();
     std::variant<Route, http::Refusal> chosen =
         streamkeeper::route(*config, asked.upstream, {}, [](std::string_view) { return false; });
@@ -26,40 +26,13 @@ Task<void> Exchange::pass_through() {
         refusal = std::move(*unknown);
     if (refusal) {
         send_refusal(*refusal);
-        co_return;
+        return false;
     }
     const auto known = [this](const std::shared_ptr<const Upstream>& upstream) { return known_of(upstream); };
     plan = make_plan(std::get<Route>(chosen), known);
     begin_exchange();
     if (head.expect_continue && !session.client_ended()) out.send("HTTP/1.1 100 Continue\r\n\r\n");
-    co_await loop_attempts();
-}
-
-Task<void> Exchange::attempt_raw(Leg& leg, Action action) {
-    const Target& target = plan.targets[action.target];
-    leg.state = core.state_of(target.upstream);
-    // What can't be sent twice, a body that streams above all, does not go on a connection that may be stale.
-    const bool opened = co_await open(leg, action.fresh_connection || !repeatable(head));
-    if (!opened) co_return;
-    const std::string path = target.upstream->base_url.path + asked.suffix + asked.query;
-    http::UpstreamHead to{head.method, path, target.upstream.get(), target.key, head.body, false, head.websocket};
-    to.same_request = !sent_once || sent_target == action.target;
-    sent_once = true;
-    sent_target = action.target;
-    leg.request.emplace(http::upstream_head(head, to), http::BodyDecoder(head.body),
-                        head.body.kind == http::Framing::Kind::chunked);
-    const bool answered = co_await send_and_read_head(leg);
-    if (answered) {
-        read_hints(leg);
-        const int status = leg.answer->head().status;
-        if (status == 101)
-            co_await tunnel(leg);
-        else if (status >= 400)
-            co_await collect_raw_error(leg);
-        else
-            co_await relay_raw(leg);
-    }
-    body_read = leg.request->state() == RequestPump::State::done;
+    return true;
 }
 
 /// What the client is told of a failure that is no answer of the vendor, or the vendor's own bytes. False: nothing was

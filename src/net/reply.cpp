@@ -63,8 +63,7 @@ void append_own_fields(std::string& out, const Exchange& exchange, bool timing) 
     append_field(out, "x-streamkeeper-upstream"sv, record.upstream);
     append_field(out, "x-streamkeeper-model"sv, header_safe(record.model));
     if (record.proxied && !record.upstream.empty())
-        append_field(out, "x-streamkeeper-attempts"sv,
-                     std::to_string(std::max<std::size_t>(1, record.attempts.size() + (timing ? 1 : 0))));
+        append_field(out, "x-streamkeeper-attempts"sv, std::to_string(record.attempts.size() + (timing ? 1 : 0)));
     append_field(out, "x-streamkeeper-key"sv, record.key);
     append_field(out, "x-streamkeeper-fallback"sv, record.fallback);
     if (!timing) return;
@@ -99,8 +98,8 @@ std::string_view error_type(int status) {
 }
 
 std::string message_of(const Exchange& exchange, const Action& action, const Outcome* last) {
-    const std::string who = exchange.record.upstream.empty() ? "streamkeeper" : exchange.record.upstream;
-    if (!action.message.empty()) return who + ": " + action.message;
+    std::string who = exchange.record.upstream.empty() ? "streamkeeper" : exchange.record.upstream;
+    if (!action.message.empty()) return who.append(": ").append(action.message);
     if (last && !last->error.message.empty()) return who + ": " + last->error.message;
     if (last && !last->detail.empty()) return who + ": " + last->detail;
     return who + ": " + std::to_string(action.status) + " " + std::string(http::reason_phrase(action.status));

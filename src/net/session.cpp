@@ -109,6 +109,25 @@ Detached Session::run(std::shared_ptr<Session> self) {
     session.core.leave(session);
 }
 
+namespace {
+enum class Begin { incomplete, refused, begun };
+
+/// Begins the exchange as soon as its head is whole.
+Begin begin(Session& session, const Config& config, std::optional<Exchange>& exchange) {
+    std::variant<http::Incomplete, http::RequestHead, http::Refusal> head =
+        http::read_request_head(session.in.view(), config.limits.head);
+    if (http::Refusal* const refusal = std::get_if<http::Refusal>(&head)) {
+        Exchange::refuse_unread(session, *refusal);
+        return Begin::refused;
+    }
+    http::RequestHead* const request = std::get_if<http::RequestHead>(&head);
+    if (!request) return Begin::incomplete;
+    session.deadlines.clear_all();
+    exchange.emplace(session, session.core.config, *request);
+    return Begin::begun;
+}
+}  // namespace
+
 Task<bool> Session::next_request() {
     std::shared_ptr<const Config> config = core.config;
     const bool first = std::exchange(first_, false);
@@ -124,18 +143,16 @@ Task<bool> Session::next_request() {
         if (in.view().find('\n', seen) != std::string_view::npos || in.size() > config->limits.head ||
             (seen == 0 && !in.empty())) {
             idle_ = false;
-            std::variant<http::Incomplete, http::RequestHead, http::Refusal> head =
-                http::read_request_head(in.view(), config->limits.head);
-            if (http::Refusal* const refusal = std::get_if<http::Refusal>(&head)) {
-                Exchange::refuse_unread(*this, *refusal);
+            std::optional<Exchange> exchange;
+            const Begin begun = begin(*this, *config, exchange);
+            if (begun == Begin::refused) {
                 co_await linger();
                 co_return false;
             }
-            if (http::RequestHead* const request = std::get_if<http::RequestHead>(&head)) {
-                deadlines.clear_all();
-                Exchange exchange(*this, core.config, *request);
-                const bool keep = co_await exchange.run();
-                if (!keep && exchange.wants_linger()) co_await linger();
+            if (begun == Begin::begun) {
+                config.reset();
+                const bool keep = co_await exchange->run();
+                if (!keep && exchange->wants_linger()) co_await linger();
                 co_return keep && !shutdown_ && !core.draining();
             }
             deadlines.clear(Deadline::keepalive);

@@ -62,6 +62,7 @@ public:
     /// How many bytes came; 0: none for now, or the client has ended.
     std::size_t read_into(char* to, std::size_t room);
     bool client_ended() const { return client_ended_; }
+    bool ending() const { return shutdown_; }
     std::optional<Deadline> passed() const;
 
     Core& core;

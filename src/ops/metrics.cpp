@@ -130,7 +130,7 @@ struct MetricsRegistry::Families {
 
     std::string_view model_label(const Record&, std::string_view model);
     std::string place_label(const Record&, std::string_view place);
-    void count_tokens(const Record&);
+    void count_tokens(const Record&, std::string_view label);
     void count_waiting(const Record&);
     void show_gates(const ServerSnapshot&);
 };
@@ -165,16 +165,15 @@ std::string MetricsRegistry::Families::place_label(const Record& record, std::st
 }
 
 /// Each call to an upstream is billed, so each counts.
-void MetricsRegistry::Families::count_tokens(const Record& record) {
+void MetricsRegistry::Families::count_tokens(const Record& record, std::string_view label) {
     if (!record.usage.any()) {
         const bool meant = record.policy && record.usage_expected && record.status == 200;
-        if (meant)
-            usage_missing.at({{"upstream", record.upstream}, {"model", model_label(record, record.model)}}).Increment();
+        if (meant) usage_missing.at({{"upstream", record.upstream}, {"model", label}}).Increment();
     }
     for (const AttemptRecord& attempt : record.attempts) {
         if (!attempt.usage.any()) continue;
         const TokenCounts counts = disjoint(attempt.usage);
-        const std::string_view model = model_label(record, attempt.model);
+        const std::string_view model = attempt.model == record.model ? label : model_label(record, attempt.model);
         const auto add = [&](std::string_view kind, std::int64_t count) {
             if (count > 0)
                 tokens
@@ -270,7 +269,7 @@ void MetricsRegistry::record(const Record& record) {
             f.reset.at({{"upstream", upstream}, {"scope", or_none(record.key)}, {"dimension", limit.dimension}})
                 .Set(limit.reset_epoch);
     }
-    f.count_tokens(record);
+    f.count_tokens(record, model);
     if (!record.stream || record.first_output == Record::Clock::time_point{}) return;
     const double first = seconds(record.first_output - record.began);
     f.ttft.at({{"upstream", upstream}, {"model", model}}, first_token).Observe(first);

@@ -29,8 +29,9 @@ bool model_failed(const Outcome& outcome, const Judgement& judged) {
 }
 
 /// Another upstream need not share it: a wrong base URL, a certificate, a firewall's page.
-bool upstreams_own(std::string_view reason) {
-    return reason == "not_an_api" || reason == "tls" || reason == "proxy" || reason == "geo";
+bool upstreams_own(const Outcome& outcome, std::string_view reason) {
+    return outcome.cause == Cause::not_an_api || reason == "not_an_api" || reason == "tls" || reason == "proxy" ||
+           reason == "geo";
 }
 
 /// A vendor's code is shown again in other requests' answers, so it must be a code and no text.
@@ -50,24 +51,23 @@ bool AttemptLoop::stale(const Outcome& outcome) const {
 
 Action AttemptLoop::on(const Outcome& outcome, TimePoint now) {
     Traffic& traffic = *targets_[current_].traffic;
+    ended_reason_ = {};
     if (went_well(outcome)) {
         traffic.keys.worked(targets_[current_].slot);
-        traffic.gates.succeed(lane_of(current_));
+        traffic.gates.succeed(lane_of(targets_[current_]));
         pass_.give_back();
         return {};
     }
     if (stale(outcome)) {
         replaced_ = true;
-        Action again;
-        again.kind = Action::Kind::send;
-        again.target = current_;
-        again.fresh_connection = true;
-        again.without_usage = usage_refused_;
-        again.reason = "network";
-        return again;
+        ended_reason_ = "network";
+        pass_.give_back();  // it counted as a send; the next one asks the gates like any other
+        return at_once(now);
     }
     last_ = std::make_unique<Failure>(Failure{outcome, judge(outcome)});
+    nearest_.clear();
     const Judgement judged = last_->judged;
+    ended_reason_ = judged.reason;
     if (!beyond_retry(outcome)) teach(outcome, judged, now);
     pass_.give_back();
     const bool possible = settings_.replayable || outcome.phase == Phase::connecting;
@@ -102,15 +102,25 @@ Action AttemptLoop::after_failure(const Judgement& judged, TimePoint now) {
             return refresh;
         }
         case Verdict::fail_now:
-            policy_only_ = judged.reason == "content_policy";
-            if (!policy_only_ && !upstreams_own(judged.reason)) return fail(now);
-            if (policy_only_)
+            if (judged.reason == "content_policy") {
+                policy_only_ = true;
                 leave_group();
-            else
+            } else if (upstreams_own(last_->outcome, judged.reason)) {
                 leave_upstream();
+            } else {
+                return fail(now);
+            }
             break;
     }
     return choose(now, std::nullopt);
+}
+
+/// The same target once more, without a pause, unless a gate or the key has closed meanwhile.
+Action AttemptLoop::at_once(TimePoint now) {
+    const Target& target = targets_[current_];
+    const bool lost = key_was_usable_ && target.traffic->keys.state(target.slot) != KeyState::usable;
+    if (!lost && target.traffic->gates.try_pass(lane_of(target), now, pass_)) return send(current_, now);
+    return choose(now, current_);
 }
 
 /// The caps of errors.md count only while another target is left.
@@ -125,14 +135,14 @@ Action AttemptLoop::same_again(const Judgement& judged, TimePoint now) {
     if (judged.reason == "unsupported_param") {
         // It was our own wish that was refused: that is no failure which a deadline or a pause has to bound.
         usage_refused_ = true;
-        std::optional<Pass> pass = targets_[current_].traffic->gates.try_pass(lane_of(current_), now);
-        return pass ? send(current_, std::move(*pass), now) : choose(now, current_);
+        return at_once(now);
     }
     const std::size_t others = untried(now), left = settings_.retry.attempts - attempts_;
     const TimePoint until = now + pause_before(attempts_ + 1, judged.wait);
     const bool too_long = until > settings_.deadline;
     if (others > 0 && (spent(judged) || left <= others || too_long)) {
-        targets_[current_].out = true;
+        targets_[current_].rested = true;
+        targets_[current_].not_before = until;
         return choose(now, std::nullopt, true);
     }
     if (too_long) return fail(now);
@@ -154,7 +164,7 @@ std::chrono::nanoseconds AttemptLoop::pause_before(unsigned attempt, std::option
 
 void AttemptLoop::teach(const Outcome& outcome, const Judgement& judged, TimePoint now) {
     Traffic& traffic = *targets_[current_].traffic;
-    const Lane lane = lane_of(current_);
+    const Lane lane = lane_of(targets_[current_]);
     const int status = outcome.error.eff_status;
     if (judged.verdict == Verdict::retry_after_wait)
         traffic.gates.refuse(

@@ -15,15 +15,13 @@ struct Phrase {
     std::string_view text;
     bool unit_needed;
 };
-constexpr std::array<Phrase, 17> phrases = {{{"try again in", false},
+constexpr std::array<Phrase, 15> phrases = {{{"try again in", false},
                                              {"try again after", false},
                                              {"retry in", false},
                                              {"retry after", false},
                                              {"retry-after", false},
                                              {"retry_after", false},
                                              {"retrydelay", true},
-                                             {"retry again in", false},
-                                             {"retry again after", false},
                                              {"retry your request in", false},
                                              {"retry your request after", false},
                                              {"retry this request after", false},

@@ -83,7 +83,9 @@ bool refused(const Outcome& outcome) {
 
 int status(const Outcome& outcome) {
     if (!refused(outcome)) return 0;
-    return outcome.error.eff_status >= 400 ? outcome.error.eff_status : outcome.status;
+    if (outcome.error.eff_status >= 400) return outcome.error.eff_status;
+    // An error event of which nothing can be read is an error of the server's all the same.
+    return outcome.cause == Cause::stream_error ? 500 : outcome.status;
 }
 
 bool status_is(const Outcome& outcome, std::initializer_list<int> statuses) {

@@ -53,17 +53,21 @@ void Pass::swap(Pass& other) noexcept {
 
 void Pass::sent(TimePoint now) {
     sent_ = true;
-    for (const Entry& entry : entries_) entry.window->sent(entry.number, now);
+    for (Entry& entry : entries_) entry.window->sent(entry.counted, now);
+    if (!entries_.empty() && gates_->waiting_ > 0) gates_->notify();  // now it is known when its place becomes free
 }
 
 void Pass::answered(bool success, TimePoint now) {
     if (!gates_) return;
-    for (const Entry& entry : entries_) entry.window->arrived(entry.number, now);
+    sent_ = true;  // what was answered was counted, even if not all of it was sent
+    for (Entry& entry : entries_) entry.window->arrived(entry.counted, now);
+    if (!entries_.empty() && gates_->waiting_ > 0) gates_->notify();
     if (!success) return;  // what it was is judged when its body is read; until then nobody else goes
     for (const Membership& ramp : ramps_) {
         Gate& gate = *ramp.gate;
         if (gate.round != ramp.round || !gate.closed) continue;
         --gate.unresolved;
+        if (now < gate.until) continue;  // another one was told of a later time meanwhile
         gate.allowed *= 2;
         if (gate.allowed >= ramp_end || (gate.line.empty() && gate.unresolved == 0)) gates_->open(gate);
     }
@@ -78,7 +82,7 @@ void Pass::give_back() {
     for (const Membership& ramp : ramps_)
         if (ramp.gate->round == ramp.round && ramp.gate->closed) --ramp.gate->unresolved;
     if (!sent_)
-        for (const Entry& entry : entries_) entry.window->never_sent(entry.number);
+        for (Entry& entry : entries_) entry.window->never_sent(entry.counted);
     const bool matters = gates->waiting_ > 0;
     ramps_.clear();
     entries_.clear();
@@ -185,8 +189,7 @@ std::optional<Closed> Gates::closed(const Lane& lane, TimePoint now) {
     return first.line ? std::optional<Closed>(first.why) : std::nullopt;
 }
 
-Pass Gates::take(const Lane& lane, TimePoint now) {
-    Pass pass;
+void Gates::take(const Lane& lane, TimePoint now, Pass& pass) {
     pass.gates_ = this;
     ++in_flight_;
     each_gate(lane, [&](const std::shared_ptr<Gate>& gate) {
@@ -196,12 +199,12 @@ Pass Gates::take(const Lane& lane, TimePoint now) {
     });
     each_window(lane,
                 [&](const std::shared_ptr<Window>& window) { pass.entries_.push_back({window, window->take(now)}); });
-    return pass;
 }
 
-std::optional<Pass> Gates::try_pass(const Lane& lane, TimePoint now) {
-    if (blocking(lane, true, now).line) return std::nullopt;
-    return take(lane, now);
+bool Gates::try_pass(const Lane& lane, TimePoint now, Pass& pass) {
+    if (blocking(lane, true, now).line) return false;
+    take(lane, now, pass);
+    return true;
 }
 
 // ---- closing and opening
@@ -242,13 +245,12 @@ void Gates::refuse(const Pass& pass, const Lane& lane, bool overload, int status
         return ramp.gate == gate && ramp.round == gate->round;
     });
     gate->status = status;
-    if (gate->closed && !probe) {  // it was under way before: no second refusal, but perhaps a later time
-        gate->until =
-            std::max(gate->until, now + std::chrono::duration_cast<TimePoint::duration>(pause(gate->in_a_row)));
-        return dismiss(gate->line, gate->until);
-    }
-    ++gate->in_a_row;
-    close(*gate, now + std::chrono::duration_cast<TimePoint::duration>(pause(gate->in_a_row)));
+    // What was under way before is no second refusal, but it may ask for a later time, about which a probe that went
+    // meanwhile proves nothing. No refusal makes the time earlier: another one may have asked for more.
+    const bool counts = !gate->closed || probe;
+    if (counts) ++gate->in_a_row;
+    const TimePoint until = now + std::chrono::duration_cast<TimePoint::duration>(pause(gate->in_a_row));
+    if (counts || until > gate->until) close(*gate, gate->closed ? std::max(gate->until, until) : until);
 }
 
 void Gates::fail(const Pass& pass, const Lane& lane, int status, TimePoint now) {
@@ -275,9 +277,9 @@ void Gates::succeed(const Lane& lane) {
     if (failing_.empty() || lane.pass_through) return;
     const auto found = failing_.find(lane.model);
     if (found == failing_.end()) return;
-    const std::shared_ptr<Gate> gate = found->second;  // opening may forget it
-    open(*gate);
-    if (!gate->line.empty()) notify();
+    if (found->second->closed) return;  // a closed one opens by its probe
+    found->second->failures = 0;
+    forget_open(failing_);
 }
 
 }  // namespace streamkeeper

@@ -10,21 +10,26 @@ bool Gates::enter(Waiter& waiter, const std::vector<Lane>& lanes, TimePoint now)
     if (lanes.empty() || waiting_ >= queue_) return false;
     if (waiter.standing_.order == 0)
         waiter.standing_.order = static_cast<std::uint64_t>(now.time_since_epoch().count());
-    bool counted = false;
-    for (const Lane& lane : lanes) {
-        const Blocking at = blocking(lane, true, now);
-        Line* const line = at.line ? at.line : &in_flight_line_;  // it opened just now: `serve` will find that
-        const bool stands = std::any_of(waiter.tickets_.begin(), waiter.tickets_.end(),
-                                        [line](const Ticket& ticket) { return ticket.line() == line; });
-        if (stands) continue;
-        Ticket& ticket = waiter.tickets_.emplace_back(waiter, *this, lane);
-        line->push(ticket, waiter.standing_);
-        ticket.counted_ = !counted;
-        waiting_ += counted ? 0 : 1;
-        counted = true;
-    }
+    for (const Lane& lane : lanes) stand(waiter, lane, true, now);
     notify();
     return true;
+}
+
+/// Puts a lane into the line of the gate that holds it up; one request has one ticket in a line.
+void Gates::stand(Waiter& waiter, const Lane& lane, bool newcomer, TimePoint now) {
+    const Blocking at = blocking(lane, newcomer, now);
+    if (!newcomer && at.why.until && *at.why.until > waiter.deadline_) return;  // it would wait in vain
+    Line* const line = at.line ? at.line : &in_flight_line_;  // it opened just now: `serve` will find that
+    const auto stands = std::find_if(waiter.tickets_.begin(), waiter.tickets_.end(),
+                                     [line](const Ticket& ticket) { return ticket.line() == line; });
+    if (stands != waiter.tickets_.end()) return stands->lanes.push_back(lane);
+    const bool counted = std::any_of(waiter.tickets_.begin(), waiter.tickets_.end(),
+                                     [this](const Ticket& ticket) { return ticket.gates_ == this && ticket.counted_; });
+    Ticket& ticket = waiter.tickets_.emplace_back(waiter, *this);
+    ticket.lanes.push_back(lane);
+    ticket.counted_ = !counted;
+    waiting_ += counted ? 0 : 1;
+    line->push(ticket, waiter.standing_);
 }
 
 /// Takes one ticket from its owner; another one of this upstream counts for it.
@@ -39,11 +44,22 @@ void Gates::drop(Ticket& ticket) {
     owner.tickets_.remove_if([&](const Ticket& other) { return &other == &ticket; });
 }
 
-void Gates::call(Ticket& ticket, TimePoint now) {
-    Waiter& owner = ticket.owner();
-    owner.grant = {ticket.lane().target, take(ticket.lane(), now)};
-    owner.leave();
-    owner.called_();
+/// The first of these lanes that is open now is the request's.
+bool Gates::call(Waiter& waiter, const std::vector<Lane>& lanes, TimePoint now) {
+    for (const Lane& lane : lanes) {
+        if (blocking(lane, false, now).line) continue;
+        waiter.grant.emplace().target = lane.target;
+        take(lane, now, waiter.grant->pass);
+        waiter.leave();
+        waiter.called_();
+        return true;
+    }
+    return false;
+}
+
+void Gates::tell_hopeless(Waiter& waiter) {
+    waiter.hopeless = true;
+    waiter.called_();
 }
 
 template <class Admits>
@@ -51,18 +67,12 @@ void Gates::serve_line(Line& line, Admits admits, TimePoint now) {
     while (turns_left_ > 0 && !line.empty() && admits()) {
         --turns_left_;
         Ticket& ticket = *line.pop();
-        const Blocking next = blocking(ticket.lane(), false, now);
-        if (!next.line) {
-            call(ticket, now);
-            continue;
-        }
         Waiter& owner = ticket.owner();
-        const bool stands = std::any_of(owner.tickets_.begin(), owner.tickets_.end(),
-                                        [&](const Ticket& other) { return other.line() == next.line; });
-        if (stands)
-            drop(ticket);
-        else
-            next.line->push(ticket, owner.standing_);
+        const std::vector<Lane> lanes = std::move(ticket.lanes);
+        if (call(owner, lanes, now)) continue;
+        for (const Lane& lane : lanes) stand(owner, lane, false, now);
+        drop(ticket);
+        if (!owner.waits()) tell_hopeless(owner);
     }
 }
 
@@ -100,9 +110,7 @@ void Gates::dismiss(Line& line, TimePoint until) {
         Waiter& owner = ticket.owner();
         if (owner.deadline_ >= until) return;
         drop(ticket);
-        if (owner.waits()) return;
-        owner.hopeless = true;
-        owner.called_();
+        if (!owner.waits()) tell_hopeless(owner);
     });
 }
 

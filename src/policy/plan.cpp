@@ -82,6 +82,7 @@ void add_group(Plan& plan, const Route& route, const KnownOf& known_of, std::str
     for (std::size_t i = 0; i < keys.size(); ++i) {
         target.key = &keys[(first + i) % keys.size()];
         target.slot = known.slots[(first + i) % keys.size()];
+        if (i + 1 == keys.size()) return plan.targets.push_back(std::move(target));
         plan.targets.push_back(target);
     }
 }
@@ -89,6 +90,7 @@ void add_group(Plan& plan, const Route& route, const KnownOf& known_of, std::str
 /// A chain's entries that are not in the plan yet.
 void add_chain(Plan& plan, const Config& config, const std::vector<std::string>& chain, const KnownOf& known_of,
                std::string_view only_for) {
+    if (chain.empty()) return;
     const std::shared_ptr<const Upstream> home = plan.targets.front().upstream;
     for (const std::string& entry : chain) {
         const Route next = chain_entry(config, home, entry);
@@ -155,6 +157,9 @@ Plan make_plan(const Config& config, const Route& chosen, const BodyFacts& facts
                                                             : facts.fallback_models;
         return plan;
     }
+    if (!fallback_header && facts.fallback_models.empty() && own.empty() && config.fallback_on.context_length.empty() &&
+        config.fallback_on.content_policy.empty())
+        return plan;
     if (fallback_header) {
         add_chain(plan, config, names_in(*fallback_header), known_of, {});
     } else if (!facts.fallback_models.empty()) {

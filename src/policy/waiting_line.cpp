@@ -27,9 +27,15 @@ void Line::push(Ticket& ticket, const Standing& standing) {
         queue.resume = standing.resume;
         queue.turn = rank.turns.insert(rank.turns.end(), &queue);
     }
-    // Who comes from another line has his place by arrival, which is nearly always the last one.
+    // Who comes from another line has his place by arrival. A crowd comes in order: each one's is behind the latest.
+    const auto later = [&](const Ticket& other) { return other.owner().standing().order > standing.order; };
     Ticket* before = queue.last;
-    while (before && before->owner().standing().order > standing.order) before = before->before_;
+    if (before && later(*before)) {
+        before = queue.latest;
+        while (before && later(*before)) before = before->before_;
+        for (Ticket* next = before ? before->behind_ : queue.first; !later(*next); next = next->behind_) before = next;
+        queue.latest = &ticket;
+    }
     ticket.before_ = before;
     ticket.behind_ = before ? before->behind_ : queue.first;
     (ticket.before_ ? ticket.before_->behind_ : queue.first) = &ticket;
@@ -55,6 +61,7 @@ void Line::remove(Ticket& ticket) {
     Queue& queue = *static_cast<Queue*>(ticket.queue_);
     (ticket.before_ ? ticket.before_->behind_ : queue.first) = ticket.behind_;
     (ticket.behind_ ? ticket.behind_->before_ : queue.last) = ticket.before_;
+    if (queue.latest == &ticket) queue.latest = ticket.before_;
     ticket.line_ = nullptr;
     ticket.before_ = ticket.behind_ = nullptr;
     --size_;

@@ -5,7 +5,7 @@
 /// sooner.
 #pragma once
 
-#include <deque>
+#include <set>
 
 #include "streamkeeper/gate.hpp"
 
@@ -19,57 +19,53 @@ struct Window {
 
     bool admits(TimePoint now) {
         expire(now);
-        return live_ < limit.requests;
+        return pending_ + times_.size() < limit.requests;
     }
-    /// When a place becomes free; nothing if that hangs on a send that has not been handed over.
+    /// When a place becomes free; nothing if that hangs on sends that have not been handed over.
     std::optional<TimePoint> next(TimePoint now) {
         expire(now);
-        if (live_ < limit.requests) return now;
-        if (times_.empty() || times_.front() == pending) return std::nullopt;
-        return times_.front() + limit.per;
+        const std::size_t counted = pending_ + times_.size();
+        if (counted < limit.requests) return now;
+        const std::size_t too_many = counted - limit.requests;  // a reload may have lowered the limit
+        if (too_many >= times_.size()) return std::nullopt;
+        return *std::next(times_.begin(), static_cast<std::ptrdiff_t>(too_many)) + limit.per;
     }
-    /// Counts a send that is about to happen; its number names it from now on.
-    std::uint64_t take(TimePoint now) {
+    /// Counts a send that is about to happen; the value stands for it from now on.
+    TimePoint take(TimePoint now) {
         expire(now);
-        times_.push_back(pending);
-        ++live_;
-        return first_ + times_.size() - 1;
+        ++pending_;
+        return pending;
     }
-    void sent(std::uint64_t number, TimePoint now) { set(number, now + margin()); }
-    void arrived(std::uint64_t number, TimePoint now) {
-        if (TimePoint* const time = at(number); time && now < *time) *time = now;
+    void sent(TimePoint& entry, TimePoint now) { move(entry, now + margin()); }
+    void arrived(TimePoint& entry, TimePoint now) {
+        if (now < entry) move(entry, now);
     }
-    void never_sent(std::uint64_t number) {
-        TimePoint* const time = at(number);
-        if (!time) return;
-        *time = cancelled;
-        --live_;
-    }
+    void never_sent(TimePoint& entry) { forget(entry); }
 
 private:
-    static constexpr TimePoint pending = TimePoint::max(), cancelled = TimePoint::min();
+    static constexpr TimePoint pending = TimePoint::max(), gone = TimePoint::min();
 
     std::chrono::milliseconds margin() const { return std::min<Duration>(limit.per / 100, Duration(2000)); }
-    TimePoint* at(std::uint64_t number) {
-        return number < first_ ? nullptr : &times_[static_cast<std::size_t>(number - first_)];
+    void move(TimePoint& entry, TimePoint to) {
+        if (entry == gone) return;
+        forget(entry);
+        times_.insert(to);
+        entry = to;
     }
-    void set(std::uint64_t number, TimePoint time) {
-        if (TimePoint* const place = at(number)) *place = time;
+    /// One that is too old to count is not there any more.
+    void forget(TimePoint& entry) {
+        if (entry == pending)
+            --pending_;
+        else if (const auto known = times_.find(entry); known != times_.end())
+            times_.erase(known);
+        entry = gone;
     }
     void expire(TimePoint now) {
-        while (!times_.empty()) {
-            const TimePoint front = times_.front();
-            const bool gone = front == cancelled || (front != pending && front + limit.per <= now);
-            if (!gone) return;
-            live_ -= front == cancelled ? 0 : 1;
-            times_.pop_front();
-            ++first_;
-        }
+        while (!times_.empty() && *times_.begin() + limit.per <= now) times_.erase(times_.begin());
     }
 
-    std::deque<TimePoint> times_;  ///< in the order of their numbers, the first is `first_`
-    std::uint64_t first_ = 0;
-    std::size_t live_ = 0;
+    std::multiset<TimePoint> times_;  ///< of sends that were handed over
+    std::size_t pending_ = 0;         ///< those that were not yet
 };
 
 }  // namespace streamkeeper

@@ -142,6 +142,12 @@ BOOST_AUTO_TEST_CASE(an_error_after_output_is_a_broken_stream_whatever_it_says) 
     BOOST_TEST(text_of(judge(outcome)) == "N5 retry_same stream_interrupted");
 }
 
+BOOST_AUTO_TEST_CASE(an_error_event_of_which_nothing_can_be_read_is_the_servers) {
+    Outcome outcome = ended(Phase::before_output, Cause::stream_error);
+    outcome.status = outcome.error.http_status = outcome.error.eff_status = 200;
+    BOOST_TEST(text_of(judge(outcome)) == "R9f retry_same server");
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_the_upstreams_doing_is_not_judged) {
     for (const Phase phase : {Phase::connecting, Phase::before_output, Phase::after_output}) {
         BOOST_TEST(text_of(judge(ended(phase, Cause::client_gone))) == " fail_now client_closed");

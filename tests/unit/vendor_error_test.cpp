@@ -220,11 +220,35 @@ BOOST_AUTO_TEST_CASE(http_status_outranks_the_body_and_a_success_takes_the_bodys
     BOOST_TEST(json(200, R"({"error":{"code":"server_is_overloaded"}})").eff_status == 503);
     BOOST_TEST(json(200, R"({"error":{"code":"vector_store_timeout"}})").eff_status == 504);
     BOOST_TEST(json(200, R"({"error":{"message":"m"}})").eff_status == 500);
-    BOOST_TEST(json(200, R"({"error":{"status":"RESOURCE_EXHAUSTED","message":"m"}})").eff_status == 429);
-    BOOST_TEST(json(200, R"({"error":{"status":"DEADLINE_EXCEEDED","message":"m"}})").eff_status == 504);
-    BOOST_TEST(json(200, R"({"error":{"code":"image_parse_error","message":"m"}})").eff_status == 400);
-    BOOST_TEST(json(200, R"({"error":"m","error_type":"validation"})").eff_status == 400);
-    BOOST_TEST(json(200, R"({"error":{"code":"Unauthorized","message":"m"}})").eff_status == 401);
+    const std::initializer_list<std::pair<const char*, int>> words = {{"insufficient_quota", 429},
+                                                                      {"rate_limit_error", 429},
+                                                                      {"RESOURCE_EXHAUSTED", 429},
+                                                                      {"too_many_requests", 429},
+                                                                      {"authentication_error", 401},
+                                                                      {"invalid_api_key", 401},
+                                                                      {"UNAUTHENTICATED", 401},
+                                                                      {"Unauthorized", 401},
+                                                                      {"PERMISSION_DENIED", 403},
+                                                                      {"NOT_FOUND", 404},
+                                                                      {"INVALID_ARGUMENT", 400},
+                                                                      {"context_length_exceeded", 400},
+                                                                      {"validation", 400},
+                                                                      {"image_parse_error", 400},
+                                                                      {"unsupported_media_type", 400},
+                                                                      {"data_residency_mismatch", 400},
+                                                                      {"FAILED_PRECONDITION", 400},
+                                                                      {"overloaded_error", 503},
+                                                                      {"server_busy", 503},
+                                                                      {"UNAVAILABLE", 503},
+                                                                      {"timeout_error", 504},
+                                                                      {"DEADLINE_EXCEEDED", 504},
+                                                                      {"server_error", 500},
+                                                                      {"CANCELLED", 500}};
+    for (const auto& [word, status] : words)
+        for (const std::string member : {"code", "type", "status"})
+            BOOST_TEST(
+                json(200, "{\"error\":{\"message\":\"m\",\"" + member + "\":\"" + word + "\"}}").eff_status == status,
+                word);
     BOOST_TEST(fixture("deepseek-keepalive-json").eff_status == 503);
     BOOST_TEST(fixture("newapi-200-html").eff_status == 502);
 }

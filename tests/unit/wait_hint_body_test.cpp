@@ -74,6 +74,34 @@ BOOST_AUTO_TEST_CASE(messages_in_the_words_of_many_vendors) {
     BOOST_TEST(message(R"(litellm: VertexAI - {"details":[{"retryDelay": "34s"}]})") == 34 * second);
     BOOST_TEST(message("请求过于频繁，请在 30 秒后重试") == 30 * second);
     BOOST_TEST(message("请5分钟后再试") == 300 * second);
+    for (const char* phrase :
+         {"try again in", "try again after", "retry in", "retry after", "retry again in", "retry your request in",
+          "retry your request after", "retry this request after", "resets in", "reset in", "reset after", "wait for",
+          "wait", "retry_after:", "\"retry_after\":", "\\\"retryDelay\\\": \\\"", "try again in approximately",
+          "try again in at least", "wait another"}) {
+        BOOST_TEST(message("Busy. " + std::string(phrase) + " 7s, please") == 7 * second, phrase);
+        BOOST_TEST(message(std::string(phrase) + " soon") == none, phrase);
+    }
+    for (const char* unit : {"s", "sec", "secs", "second", "seconds", "second(s)"})
+        BOOST_TEST(message("retry in 7 " + std::string(unit)) == 7 * second, unit);
+    for (const char* unit : {"ms", "millisecond", "milliseconds", "msec", "msecs"})
+        BOOST_TEST(message("retry in 7 " + std::string(unit)) == 7'000, unit);
+    for (const char* unit : {"m", "min", "mins", "minute", "minutes"})
+        BOOST_TEST(message("retry in 7" + std::string(unit)) == 420 * second, unit);
+    for (const char* unit : {"h", "hr", "hrs", "hour", "hours"})
+        BOOST_TEST(message("(retry in 7 " + std::string(unit) + ")") == 7 * 3600 * second, unit);
+    for (const char* unit : {"d", "day", "days"})
+        BOOST_TEST(message("retry in 7 " + std::string(unit)) == 7 * 86400 * second, unit);
+    for (const char* unit : {"week", "weeks"})
+        BOOST_TEST(message("retry in 1 " + std::string(unit)) == 7 * 86400 * second, unit);
+    BOOST_TEST(message("请7秒钟后再试") == 7 * second);
+    BOOST_TEST(message("请7分后再试") == 420 * second);
+    BOOST_TEST(message("请 2 小时后再试") == 7200 * second);
+    BOOST_TEST(message("请 500 毫秒后再试") == 500'000);
+    BOOST_TEST(message("retry in 7us") == 7);
+    BOOST_TEST(message("try again in 6s 5 times at most") == 6 * second);
+    BOOST_TEST(message("wait 3.") == none);
+    BOOST_TEST(message("retry in 7ns") == 1);
     for (const char* no :
          {"", "Please try again later", "当前分组上游负载已饱和，请稍后再试", "try again in a moment",
           "try again in 3 attempts", "try again in -5s", "try again in 6x", "Please wait before making more requests.",
@@ -242,7 +270,7 @@ BOOST_AUTO_TEST_CASE(limits_are_read_for_the_gauges) {
                      {"x-ratelimit-reset-requests-minute", "12"}}) == "requests=3@1703894367 ");
     for (const char* name : {"x-ratelimit-remaining-", "x-ratelimit-remaining-images", "x-ratelimit-limit-requests",
                              "x-ratelimit-remainingness", "content-security-policy", "anthropic-ratelimit-remaining-x",
-                             "x-ratelimit-requestsremaining", "access-control-expose-headers", "ratelimit-remainin"})
+                             "x-ratelimit-requests_remaining", "access-control-expose-headers", "ratelimit-remainin"})
         BOOST_TEST(seen({{name, "7"}}) == "", name);
     for (const char* value : {"", "many", "-5", "nan", "1e3", "99999999999999999999"})
         BOOST_TEST(seen({{"x-ratelimit-remaining-requests", value}}) == "", value);

@@ -98,6 +98,9 @@ BOOST_AUTO_TEST_CASE(the_reset_of_a_whole_limit_in_three_units) {
     BOOST_TEST(reset("1703894300") == 0);
     BOOST_TEST(reset("6m0s") == 360 * second);
     BOOST_TEST(reset("2023-12-29T23:59:27Z") == 12 * second);
+    BOOST_TEST(reset("2023-12-30T00:59:27+01:00") == 12 * second);
+    BOOST_TEST(reset("2023-12-29t21:59:27.000001-02:00") == 12 * second + 1);
+    BOOST_TEST(reset("2023-12-29T23:59:27Zx") == none);
     BOOST_TEST(reset("Fri, 29 Dec 2023 23:59:27 GMT") == 12 * second);
     for (const char* unknown : {"0", "-1", "0s", "0.0", "", "nan", "Tue Feb 16 2021 09:02:42 GMT+0100 (CET)",
                                 "99999999999999999999", "9999999999"})
@@ -177,6 +180,7 @@ BOOST_AUTO_TEST_CASE(the_structured_field_of_the_later_drafts) {
     BOOST_TEST(field(R"("a,b;r=9;t=1";r=0;t=5)") == 5 * second);
     BOOST_TEST(field(R"("a\";t=9";r=0;t=5)") == 5 * second);
     BOOST_TEST(field(R"("default";t=30)") == 30 * second);
+    BOOST_TEST(field(R"("a";r=9;t=30, "b";t=5)") == 5 * second);
     BOOST_TEST(field("limit=10, remaining=0, reset=30") == 30 * second);
     BOOST_TEST(field(R"("default";r=5;t=30)") == none);
     for (const char* bad : {"", "\"", "\"\\", ";", ",", "=", "r", "\"default\"", "\"default\";r=0",
