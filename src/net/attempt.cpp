@@ -114,7 +114,7 @@ RequestPump::State Exchange::push_request(Leg& leg) {
     const bool moved = leg.request->written() != before;
     // Not the loop's time, which stands still for a turn: the windows must not count from before the hand-over.
     if (state == RequestPump::State::done && leg.pass && moved) leg.pass->sent(Clock::now());
-    record.bytes_in += leg.request->written() - before;
+    if (!asked.policy) record.bytes_in += leg.request->written() - before;  // else it was counted as it was read
     if (moved && !leg.write_failed) session.deadlines.set(Deadline::first_byte, now, timeouts.first_byte);
     if (state == RequestPump::State::starved) {
         if (moved || !session.deadlines.has(Deadline::client_body))

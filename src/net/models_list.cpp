@@ -118,7 +118,7 @@ Task<void> Exchange::fetch_models(Leg& leg, const Key* key) {
     leg.request.emplace(std::move(request), std::vector<std::string_view>());
     const bool answered = co_await send_and_read_head(leg);
     if (!answered) co_return;
-    leg.pass->answered(leg.answer->head().status == 200, core.reactor.now());
+    leg.pass->answered(leg.answer->head().status == 200, Clock::now());
     if (!leg.undo_encoding()) co_return;
     std::string text;
     for (;;) {

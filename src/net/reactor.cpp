@@ -20,7 +20,7 @@
 namespace streamkeeper::net {
 
 namespace {
-constexpr std::size_t events_per_turn = 256;
+constexpr std::size_t events_per_turn = 64;
 }
 
 // ---- Address

@@ -146,6 +146,8 @@ Action AttemptLoop::same_again(const Judgement& judged, TimePoint now) {
         return choose(now, std::nullopt, true);
     }
     if (too_long) return fail(now);
+    const std::optional<Closed> closed = targets_[current_].traffic->gates.closed(lane_of(targets_[current_]), now);
+    if (closed && closed->until && *closed->until > settings_.deadline) return choose(now, current_);  // known already
     Action pause;
     pause.kind = Action::Kind::pause;
     pause.until = until;

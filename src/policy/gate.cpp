@@ -67,7 +67,6 @@ void Pass::answered(bool success, TimePoint now) {
         Gate& gate = *ramp.gate;
         if (gate.round != ramp.round || !gate.closed) continue;
         --gate.unresolved;
-        if (now < gate.until) continue;  // another one was told of a later time meanwhile
         gate.allowed *= 2;
         if (gate.allowed >= ramp_end || (gate.line.empty() && gate.unresolved == 0)) gates_->open(gate);
     }

@@ -45,7 +45,9 @@ struct Window {
 private:
     static constexpr TimePoint pending = TimePoint::max(), gone = TimePoint::min();
 
-    std::chrono::milliseconds margin() const { return std::min<Duration>(limit.per / 100, Duration(2000)); }
+    std::chrono::milliseconds margin() const {
+        return std::clamp<Duration>(limit.per / 100, Duration(50), Duration(2000));
+    }
     void move(TimePoint& entry, TimePoint to) {
         if (entry == gone) return;
         forget(entry);

@@ -172,6 +172,12 @@ def config_for(*base_urls, extra="", upstream_extra="", retry="{attempts: 1, dea
     return text + extra + "\n"
 
 
+def sanitized():
+    """Whether the daemon was built with AddressSanitizer, which pads and keeps memory."""
+    with open(BINARY, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 def wait_for(condition, seconds=PATIENCE):
     """Waits until `condition()` is true: for things that only polling can see (a file, another process)."""
     end = time.monotonic() + seconds

@@ -90,6 +90,10 @@ BOOST_AUTO_TEST_CASE(a_send_counts_from_its_hand_over_and_a_margin_or_from_its_h
     scene.pass_time(1s);
     pass->answered(true, scene.now);
     BOOST_TEST(scene.closed_for(0, "m") == 99);
+    Paced quick({{1, 1s, LimitScope::key}});
+    pass = quick.go(0, "m");
+    pass->sent(quick.now);
+    BOOST_TEST(quick.closed_for(0, "m") == 1.05);  // 50 ms at least
     Paced slow({{1, 1h, LimitScope::key}});
     pass = slow.go(0, "m");
     pass->sent(slow.now);
