@@ -212,6 +212,8 @@ void Exchange::read_hints(Leg& leg) {
         if (http::equal_ignoring_case(field.name, "x-request-id") ||
             http::equal_ignoring_case(field.name, "request-id"))
             record.vendor_request_id = shown_id(field.value, *config);
+        if (field.name.size() == 14 && http::equal_ignoring_case(field.name, "x-should-retry"))
+            leg.outcome.should_retry = should_retry(from.fields);
     }
     if (limits) streamkeeper::read_limits(from.fields, std::chrono::system_clock::now(), record.limits);
     if (leg.pass) leg.pass->answered(from.status < 300, Clock::now());

@@ -91,7 +91,8 @@ void EventStream::set_deadline(TimePoint now) {
 /// False: the stream is over for us.
 bool EventStream::take_event(std::string_view event, std::string_view payload) {
     const sse::Event read = sse::read(event, joined);
-    const EventFacts facts = read.has_data || !read.name.empty() ? dialect.read(read) : EventFacts{};
+    const EventFacts facts =
+        read.has_data || !read.name.empty() || !read.error.empty() ? dialect.read(read) : EventFacts{};
     if (finished && facts.error) return true;  // after completion every fault is ignored (resumption.md)
     if (facts.error || facts.failed) {
         const std::string_view type = "text/event-stream";

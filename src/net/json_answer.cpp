@@ -9,6 +9,7 @@ namespace streamkeeper::net {
 namespace {
 
 constexpr std::size_t largest_error = 1u << 20;
+constexpr std::size_t small_answer = 4096;  ///< an error that has nothing but a `detail` is no longer
 constexpr Bytes budget_step = 256u << 10;
 
 /// A JSON error in a 200 (errors.md, trap 4). A Responses object carries its own `error` and is an answer all the same.
@@ -22,6 +23,27 @@ bool is_error(std::string_view json, const std::vector<json::Member>& members) {
     return error;
 }
 
+/// What must be read as JSON before it is shown: an error in a 200, what may be cut, what is no JSON at all.
+bool suspicious(std::string_view json, const http::ResponseHead& head) {
+    const std::size_t first = json.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos || head.body.kind == http::Framing::Kind::until_close) return true;
+    if (json[first] != '{' && json[first] != '[') return true;
+    const char* const end = json.data() + json.size();
+    if (byte_scan::find(json.data(), end, "\"error\"") != end) return true;
+    return json.size() < small_answer && byte_scan::find(json.data(), end, "\"detail\"") != end;
+}
+
+/// Errors that are an array, or an object without an `error` of its own: only where something looked like one.
+bool is_other_error(std::string_view json, const std::vector<json::Member>& members, const http::ResponseHead& from) {
+    const bool answer = std::any_of(members.begin(), members.end(), [json](const json::Member& member) {
+        return json::key_is(json, member, "choices") || json::key_is(json, member, "output") ||
+               json::key_is(json, member, "content") || json::key_is(json, member, "data");
+    });
+    if (answer || json.size() >= small_answer || !suspicious(json, from)) return false;
+    const VendorError error = read_vendor_error(from.status, from.fields.get("content-type"), json);
+    return error.found() && error.shape != "empty" && error.shape != "text";
+}
+
 /// The counts stand under `"usage"`, nearly always near the end; in a string the quotes would be escaped, so a name
 /// that is followed by an object is no text. What this quick look does not find, the thorough one does.
 void meter(std::string_view json, Usage& usage) {
@@ -32,15 +54,6 @@ void meter(std::string_view json, Usage& usage) {
         colon == json.npos || json[colon] != ':' ? json.npos : json.find_first_not_of(blank, colon + 1);
     if (value != json.npos && json[value] == '{') read_usage_object(json.substr(value), usage);
     if (!usage.any()) read_usage(json, usage);
-}
-
-/// What must be read as JSON before it is shown: an error in a 200, what may be cut, what is no JSON at all.
-bool suspicious(std::string_view json, const http::ResponseHead& head) {
-    const std::size_t first = json.find_first_not_of(" \t\r\n");
-    if (first == std::string_view::npos || head.body.kind == http::Framing::Kind::until_close) return true;
-    if (json[first] != '{' && json[first] != '[') return true;
-    const char* const end = json.data() + json.size();
-    return byte_scan::find(json.data(), end, "\"error\"") != end;
 }
 
 }  // namespace
@@ -98,7 +111,7 @@ void Exchange::show_document(Leg& leg, std::string_view json) {
         return leg.fail(Phase::before_output, Cause::closed,
                         "the upstream closed the connection in the middle of its answer");
     if (mistake && read_vendor_error(from.status, {}, json).html) return page_instead(leg);
-    if (!mistake && is_error(json, members)) {
+    if (!mistake && (is_error(json, members) || is_other_error(json, members, from))) {
         leg.fail(Phase::before_output, Cause::stream_error, "");
         leg.outcome.vendor_body = mask_secrets(std::string(json), secrets_of(*config));
         leg.outcome.error = read_vendor_error(from.status, from.fields.get("content-type"), leg.outcome.vendor_body);

@@ -60,7 +60,8 @@ def stream(peer, *events, end=True):
     for event in events:
         peer.chunk(event)
     if end:
-        peer.end_chunks()
+        with contextlib.suppress(OSError):  # an event that ends the stream for the daemon: it may have left already
+            peer.end_chunks()
 
 
 def cut(peer):
