@@ -122,6 +122,83 @@ struct TimeoutOverrides {
     Timeouts over(Timeouts base) const;
 };
 
+/// How a stream that was committed and can't be completed is ended (contract, section 4, "Giving up after the commit").
+enum class OnFailure {
+    automatic,  ///< by the cause
+    abort,      ///< closed without the last chunk
+    error,      ///< the dialect's error event
+};
+
+/// What becomes of a stream that breaks.
+enum class ResumeMode {
+    off,    ///< nothing is done once output was shown
+    exact,  ///< continued where that is exact, else it fails loudly
+    whole,  ///< nothing is shown until the answer is complete, so that every break is an invisible retry
+};
+
+/// Whether a tool call is shown once it is complete, or piece by piece (`off` in the file).
+enum class ToolCalls { hold, stream };
+
+/// When an upstream whose seam is not known is asked for it; a probe is billed.
+enum class Probe { on_first_break, never };
+
+/// How an upstream is asked to go on with the last assistant turn (resumption_facts.md, section 2).
+enum class Prefill {
+    none,                    ///< it can't
+    trailing,                ///< a last message of the assistant, without a flag
+    prefix,                  ///< `"prefix": true` in that message (DeepSeek, Mistral)
+    partial,                 ///< `"partial": true` in that message (Moonshot, DashScope)
+    continue_final_message,  ///< top-level `continue_final_message` and `add_generation_prompt` (vLLM, SGLang)
+};
+
+/// What a continuation begins with.
+enum class Seam {
+    exact,    ///< the text that follows
+    echo,     ///< the whole prefix again
+    unknown,  ///< to be probed
+};
+
+/// Whether a vendor ends its answers with a finish reason.
+enum class FinishReason {
+    required,
+    optional,  ///< never sent: a clean end with `[DONE]` counts
+};
+
+/// What an upstream can do for a continuation. Empty: nothing is said.
+struct Capability {
+    std::optional<Prefill> prefill;
+    std::optional<Seam> seam;
+    std::optional<bool> deterministic;  ///< equal requests get equal answers, byte for byte
+    std::optional<FinishReason> finish_reason;
+    std::optional<bool> cancel_stops_billing;  ///< false: a stalled stream is waited for twice as long
+    Capability over(Capability base) const;
+};
+
+/// Contract, section 2 and 4; resumption.md.
+struct Resume {
+    ResumeMode mode = ResumeMode::exact;
+    std::uint32_t attempts = 3;  ///< further calls after output was shown
+    ToolCalls tool_calls = ToolCalls::hold;
+    Bytes transcript = 4 << 20;  ///< of one stream; a longer one can't be continued
+    Probe probe = Probe::on_first_break;
+    OnFailure on_failure = OnFailure::automatic;
+    Capability configured;  ///< of upstream and model
+    Capability preset;      ///< what the file leaves out, until something was learnt
+};
+
+/// A `resume` map below the global one: what it leaves out is inherited.
+struct ResumeOverrides {
+    std::optional<ResumeMode> mode;
+    std::optional<std::uint32_t> attempts;
+    std::optional<ToolCalls> tool_calls;
+    std::optional<Bytes> transcript;
+    std::optional<Probe> probe;
+    std::optional<OnFailure> on_failure;
+    Capability capability;
+    /// This capability goes over `base.configured`.
+    Resume over(Resume base) const;
+};
+
 struct ProxyChoice {
     enum class Kind { env, none, url };
     Kind kind = Kind::env;
@@ -144,6 +221,8 @@ struct Upstream {
     std::filesystem::path ca_file;  ///< absolute; empty: the system store alone
     bool cleartext = false;         ///< the key may cross a network over http://
     TimeoutOverrides timeouts;
+    ResumeOverrides resume;
+    Capability preset_capability;      ///< under whatever the file says
     std::string registry_key() const;  ///< (upstream, base_url, key fingerprints): names what outlives a reload
 };
 
@@ -152,6 +231,7 @@ struct Model {
     std::vector<std::string> fallback;  ///< models tried after it, in order; `UPSTREAM/MODEL` names another upstream
     std::uint64_t context = 0;          ///< tokens; 0: unknown
     TimeoutOverrides timeouts;
+    ResumeOverrides resume;
 };
 
 /// Chains for one cause, before the model's own.
@@ -169,20 +249,17 @@ struct Retry {
     Duration base{1000}, cap{30'000}, deadline_stream{240'000}, deadline_other{110'000};
 };
 
+/// Whether a request that asked for no stream is sent as one, which survives idle limits, and put together here.
+enum class Assemble {
+    off,
+    automatic,  ///< once an attempt was cut or timed out
+    always,
+};
+
 /// `commit_hold`: how long a stream's real status is kept open; `heartbeat`: the pause between two comments after it.
 struct Stream {
     Duration commit_hold{5000}, heartbeat{5000};
-};
-
-/// How a stream that was committed and can't be completed is ended (contract, section 4, "Giving up after the commit").
-enum class OnFailure {
-    automatic,  ///< by the cause
-    abort,      ///< closed without the last chunk
-    error,      ///< the dialect's error event
-};
-
-struct Resume {
-    OnFailure on_failure = OnFailure::automatic;
+    Assemble assemble = Assemble::automatic;
 };
 
 struct Limits {

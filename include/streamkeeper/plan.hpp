@@ -31,7 +31,7 @@ struct BodyFacts {
     bool stream = false;
     unsigned choices = 1;      ///< `n`: how many answers were asked for
     bool usage_asked = false;  ///< the client itself set stream_options.include_usage
-    std::optional<json::Member> stream_options;
+    std::optional<json::Member> stream_options, stream_member;
     std::vector<std::string> fallback_models;       ///< Apertis' field of that name, in order
     std::vector<Cut> fallback_fields;               ///< it and its company: what is taken out when we walk the chain
     std::size_t closing_brace = 0;                  ///< where a member can be appended
@@ -105,12 +105,17 @@ Plan make_plan(const Route&, const KnownOf&);
 
 /// Effective timeouts: global, then the upstream's, then the model's.
 Timeouts timeouts_for(const Config&, const Upstream&, std::string_view model);
+/// Effective resumption: the preset's capability, global, then the upstream's, then the model's.
+Resume resume_for(const Config&, const Upstream&, std::string_view model);
 
 /// Whether `stream_options.include_usage` is to be added for this upstream; it may have refused that before.
 bool wants_usage(const Upstream&, Endpoint, const BodyFacts&, bool refused);
 
 /// What becomes of the body for one target, in order of position.
 std::vector<Splice> splices_for(std::string_view body, const BodyFacts&, const Plan&, const Target&, bool with_usage);
+
+/// Asks for a stream; only for a body that has other members. Added to those of `splices_for`.
+void add_stream(std::vector<Splice>&, const BodyFacts&);
 
 /// The body as it is sent: views into the client's bytes and into the splices.
 std::vector<std::string_view> spliced(std::string_view body, const std::vector<Splice>&);

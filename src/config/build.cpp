@@ -4,6 +4,7 @@
 
 #include "address.hpp"
 #include "key_source.hpp"
+#include "resume.hpp"
 #include "values.hpp"
 
 namespace streamkeeper::configuration {
@@ -84,6 +85,7 @@ std::map<std::string, Model> build_models(const Scope& top) {
         model.fallback = scope.texts("fallback");
         model.context = read_number(scope.text("context"));
         model.timeouts = build_overrides(scope.map("timeouts"));
+        model.resume = build_resume_overrides(scope.map("resume"));
     }
     return all;
 }
@@ -121,7 +123,8 @@ void build_policy(const Scope& top, Config& config) {
     const Scope stream = top.map("stream");
     config.stream.commit_hold = duration(stream.text("commit_hold"));
     config.stream.heartbeat = duration(stream.text("heartbeat"));
-    config.resume.on_failure = meaning_of(stream_endings(), top.map("resume").text("on_failure"));
+    config.stream.assemble = meaning_of(assemblies(), stream.text("assemble"));
+    config.resume = build_resume(top.map("resume"));
 }
 
 void build_process(const Scope& top, Config& config) {

@@ -1,6 +1,5 @@
 // What the table says of a value or of a key that a file has.
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <numeric>
 
@@ -10,12 +9,6 @@
 
 namespace streamkeeper::configuration {
 namespace {
-
-/// Promised, but not working yet: a key is accepted only once it does what it says.
-constexpr std::array<std::string_view, 8> later_keys{
-    "stream.assemble",   "resume.mode",  "resume.attempts",       "resume.tool_calls",
-    "resume.transcript", "resume.probe", "upstreams.NAME.resume", "models.NAME.resume",
-};
 
 std::string listed(std::string_view choices) {
     std::string text;
@@ -105,8 +98,16 @@ std::size_t distance(std::string_view a, std::string_view b) {
     return last[b.size()];
 }
 
-std::string joined(std::string_view path, std::string_view key) {
-    return path.empty() ? std::string(key) : std::string(path) + '.' + std::string(key);
+/// The least deep entry with this last part, the table's first of several: overrides lie deeper than what they
+/// override.
+const Entry* home_of(std::string_view key) {
+    const Entry* best = nullptr;
+    const auto depth = [](const Entry& entry) { return std::count(entry.path.begin(), entry.path.end(), '.'); };
+    for (const Entry& entry : entries()) {
+        if (entry.leaf() != key || key == "NAME") continue;
+        if (best == nullptr || depth(entry) < depth(*best)) best = &entry;
+    }
+    return best;
 }
 
 }  // namespace
@@ -147,16 +148,12 @@ std::string refusal(const Entry& entry, std::string_view text) {
 }
 
 std::string unknown_key(std::string_view path, std::string_view key) {
-    const std::string wanted = joined(path, key);
-    if (std::find(later_keys.begin(), later_keys.end(), wanted) != later_keys.end()) return "is not in this version";
     std::vector<std::string_view> siblings;
     for (const Entry* entry : children(path)) siblings.push_back(entry->leaf());
     if (const std::string_view near = nearest(key, siblings); !near.empty()) {
         return "is not a known key; did you mean `" + std::string(near) + "`?";
     }
-    for (const Entry& entry : entries()) {
-        if (entry.leaf() == key && key != "NAME") return "is not a known key here; it belongs at `" + entry.path + "`";
-    }
+    if (const Entry* home = home_of(key)) return "is not a known key here; it belongs at `" + home->path + "`";
     return "is not a known key";
 }
 

@@ -130,6 +130,10 @@ std::vector<Entry> model_rows() {
          .kind = Kind::map,
          .meaning = "Overrides for this model; they win over its upstream's.",
          .otherwise = "its upstream's"},
+        {.path = "models.NAME.resume",
+         .kind = Kind::map,
+         .meaning = "Overrides for this model; they win over its upstream's.",
+         .otherwise = "its upstream's"},
         {.path = "aliases", .kind = Kind::names, .meaning = "The client's name of a model → the real one."},
         {.path = "aliases.NAME",
          .kind = Kind::text,
@@ -190,14 +194,13 @@ std::vector<Entry> stream_rows() {
          .kind = Kind::duration,
          .fallback = "5s",
          .meaning = "How often a comment line (`: hb`) breaks the silence once the 200 is sent; `off`: never."},
-        {.path = "resume", .kind = Kind::map, .meaning = "What becomes of a stream that breaks after its 200."},
-        {.path = "resume.on_failure",
+        {.path = "stream.assemble",
          .kind = Kind::choice,
          .fallback = "auto",
-         .meaning = "How it ends if it can't be completed. `abort`: closed without the last chunk, after which tools "
-                    "try again by themselves; `error`: the dialect's error event and a clean end; `auto`: `abort` "
-                    "where trying again may help, else `error`.",
-         .choices = "auto|abort|error"},
+         .meaning = "Whether a request for an answer in one piece is sent as a stream, which survives idle limits, and "
+                    "its answer put together here. `auto`: once an attempt was cut or timed out; `always`: from the "
+                    "first one; `off`: never.",
+         .choices = "off|auto|always"},
     };
 }
 

@@ -16,9 +16,18 @@ constexpr std::array<RateLimit, 2> apertis_limits{{
     {3000, minutes(1), LimitScope::key},
 }};
 
+// How each goes on with an answer that broke off; the others say nothing of it, so they are probed: an aggregator does
+// what the model behind it does.
+constexpr Capability known(Prefill prefill, std::optional<Seam> seam = {}) {
+    Capability capability;
+    capability.prefill = prefill;
+    capability.seam = seam;
+    return capability;
+}
+
 // `stream_usage` is `auto` for all: each of them takes stream_options or can be asked once and remembered, and a
 // vendor that stops taking it is then noticed instead of failing every stream.
-constexpr std::array<Preset, 8> table{{
+constexpr std::array<Preset, 11> table{{
     // Base URL, and both `Authorization: Bearer` and `x-api-key` on any endpoint, Authorization winning:
     // apertis-ai/docs (docs/installation, docs/help/error-codes.md). The limit of the address is the lower one, so it
     // is the address that a 429 concerns: docs/billing/rate-limits.md.
@@ -33,18 +42,73 @@ constexpr std::array<Preset, 8> table{{
     {"llmai", "https://api.llmai.dev/v1", AuthStyle::bearer, StreamUsage::automatic, LimitScope::key},
     // Base URL and bearer: openrouter.ai/docs (API reference). Its last chunk carries usage, asked or not
     // (OpenRouterTeam/typescript-sdk, openapi), so asking changes nothing. More keys raise no limit:
-    // openrouter.ai/docs/api/reference/limits.
+    // openrouter.ai/docs/api/reference/limits. It documents a trailing message of the assistant (API reference,
+    // Assistant
+    // Prefill), but what becomes of it depends on the vendor it picks.
     {"openrouter", "https://openrouter.ai/api/v1", AuthStyle::bearer, StreamUsage::automatic, LimitScope::account},
     // openai/openai-python, _client.py; stream_options: openai/openai-openapi. Limits belong to organisation and
     // project, not to a key: platform.openai.com/docs/guides/rate-limits.
-    {"openai", "https://api.openai.com/v1", AuthStyle::bearer, StreamUsage::automatic, LimitScope::account},
+    // A trailing message of the assistant is a finished turn there, after which the model begins anew:
+    // BerriAI/litellm#40404.
+    {"openai",
+     "https://api.openai.com/v1",
+     AuthStyle::bearer,
+     StreamUsage::automatic,
+     LimitScope::account,
+     {},
+     known(Prefill::none)},
     // `x-api-key` is the header of the Messages API: docs.anthropic.com (API overview); messages streams always carry
     // usage. Limits belong to the organisation: docs.anthropic.com (rate limits).
-    {"anthropic", "https://api.anthropic.com/v1", AuthStyle::x_api_key, StreamUsage::automatic, LimitScope::account},
+    // Claude up to 4.5 goes on with a trailing message of the assistant; newer ones refuse it with 400, which is learnt
+    // model by model: platform.claude.com (working with messages, prefill).
+    {"anthropic",
+     "https://api.anthropic.com/v1",
+     AuthStyle::x_api_key,
+     StreamUsage::automatic,
+     LimitScope::account,
+     {},
+     known(Prefill::trailing, Seam::exact)},
+    // `/beta` is the same API with `prefix`: api-docs.deepseek.com/guides/chat_prefix_completion. Bearer:
+    // api-docs.deepseek.com. Its concurrency limit is the account's, whatever the key:
+    // api-docs.deepseek.com/quick_start/rate_limit.
+    {"deepseek",
+     "https://api.deepseek.com/beta",
+     AuthStyle::bearer,
+     StreamUsage::automatic,
+     LimitScope::account,
+     {},
+     known(Prefill::prefix, Seam::exact)},
+    // Base URL and bearer: docs.mistral.ai (API keys). `prefix`: mistralai/client-python, models/assistantmessage.py;
+    // the answer repeats it: vercel/ai#3256. Limits belong to the organisation: docs.mistral.ai (rate limits and usage
+    // tiers).
+    {"mistral",
+     "https://api.mistral.ai/v1",
+     AuthStyle::bearer,
+     StreamUsage::automatic,
+     LimitScope::account,
+     {},
+     known(Prefill::prefix, Seam::echo)},
+    // `partial`, whose answer does not repeat it: platform.kimi.ai/docs/api/partial. Base URL and bearer:
+    // platform.moonshot.ai/docs (API reference). Limits belong to the account:
+    // platform.moonshot.ai/docs/pricing/limits.
+    {"moonshot",
+     "https://api.moonshot.ai/v1",
+     AuthStyle::bearer,
+     StreamUsage::automatic,
+     LimitScope::account,
+     {},
+     known(Prefill::partial, Seam::exact)},
     // Port 11434, `/v1` for OpenAI's shape, no key: ollama/ollama, docs/openai.md. The address in figures, because
     // Ollama listens on IPv4 alone unless told otherwise and `localhost` may mean ::1 first. It answers a full queue
-    // with 503 (server/sched.go) and limits nobody.
-    {"ollama", "http://127.0.0.1:11434/v1", AuthStyle::none, StreamUsage::automatic, LimitScope::key},
+    // with 503 (server/sched.go) and limits nobody. Its templates leave a trailing message of the assistant open
+    // (model/renderers).
+    {"ollama",
+     "http://127.0.0.1:11434/v1",
+     AuthStyle::none,
+     StreamUsage::automatic,
+     LimitScope::key,
+     {},
+     known(Prefill::trailing, Seam::exact)},
     // Anything else that speaks OpenAI's API.
     {"generic", "", AuthStyle::bearer, StreamUsage::automatic, LimitScope::key},
 }};

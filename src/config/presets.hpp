@@ -15,6 +15,7 @@ struct Preset {
     StreamUsage stream_usage;
     LimitScope limit_scope = LimitScope::key;     ///< `key` also where the vendor says nothing
     std::span<const RateLimit> rate_limits = {};  ///< only limits that hold for every customer
+    Capability capability = {};                   ///< empty: nothing is known, so it is probed
 };
 
 std::span<const Preset> presets();

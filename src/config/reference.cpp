@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "presets.hpp"
+#include "resume.hpp"
 #include "schema.hpp"
 #include "streamkeeper/config.hpp"
 #include "values.hpp"
@@ -61,11 +62,19 @@ std::string row(const Entry& entry) {
            std::string(entry.meaning) + " |\n";
 }
 
+std::string about_capabilities() {
+    return R"(
+`capability` stands for `resume.capability`; `{}`: nothing is known, so the first break that needs it asks
+(`resume.probe`). What is found out at run time wins over the preset, what the file says wins over both. With another
+path at the preset's own host (`https://api.deepseek.com/v1`) the preset's capability does not count.
+)";
+}
+
 /// What the word after `preset:` brings.
 std::string preset_table() {
     std::string text =
-        "\n### Presets\n\n| preset | `base_url` | `auth` | `limit_scope` | `rate_limits` |\n"
-        "|---|---|---|---|---|\n";
+        "\n### Presets\n\n| preset | `base_url` | `auth` | `limit_scope` | `rate_limits` | `capability` |\n"
+        "|---|---|---|---|---|---|\n";
     for (const Preset& preset : presets()) {
         const std::string url = preset.base_url.empty() ? "yours" : '`' + std::string(preset.base_url) + '`';
         text += "| `" + std::string(preset.name) + "` | " + url + " | `" +
@@ -75,9 +84,9 @@ std::string preset_table() {
         for (const RateLimit& limit : preset.rate_limits) {
             text += (&limit == preset.rate_limits.data() ? "`" : ", `") + format_rate_limit(limit) + '`';
         }
-        text += " |\n";
+        text += " | `" + format_capability(preset.capability) + "` |\n";
     }
-    return text;
+    return text + about_capabilities();
 }
 
 std::string about_chains() {
@@ -165,7 +174,7 @@ std::string_view first_configuration() {
 #   streamkeeper serve                    tools connect to http://127.0.0.1:8817/v1
 upstreams:
   apertis:
-    preset: apertis                       # or t-systems, llmai, openrouter, openai, anthropic, ollama, generic
+    preset: apertis                       # or t-systems, llmai, openrouter, openai, anthropic, deepseek, ollama, …
     keys:
       - {name: payg, file: keys/apertis-payg}   # relative to this file
 

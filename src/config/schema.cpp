@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "policy_rows.hpp"
+#include "resume.hpp"
 
 namespace streamkeeper::configuration {
 namespace {
@@ -52,7 +53,7 @@ std::vector<Entry> upstream_rows() {
          .kind = Kind::choice,
          .fallback = "generic",
          .meaning = "Known facts of a vendor, listed below. Every field can be overridden.",
-         .choices = "apertis|t-systems|llmai|openrouter|openai|anthropic|ollama|generic"},
+         .choices = "apertis|t-systems|llmai|openrouter|openai|anthropic|deepseek|mistral|moonshot|ollama|generic"},
         {.path = "upstreams.NAME.base_url",
          .kind = Kind::url,
          .meaning = "What the part of a request's path after `/v1` is appended to. Required for `generic`. `http://` "
@@ -125,6 +126,10 @@ std::vector<Entry> connection_rows() {
          .kind = Kind::map,
          .meaning = "Overrides for this upstream.",
          .otherwise = "the global ones"},
+        {.path = "upstreams.NAME.resume",
+         .kind = Kind::map,
+         .meaning = "Overrides for this upstream, and what it can do.",
+         .otherwise = "the global one"},
         {.path = "default_upstream",
          .kind = Kind::name,
          .meaning = "Where requests go that name no upstream. Required with several upstreams.",
@@ -222,31 +227,36 @@ std::vector<Entry> report_rows() {
     };
 }
 
-/// The maps of overrides have the keys of `timeouts` that concern an upstream.
-void add_overrides(std::vector<Entry>& all) {
-    const std::vector<Entry> globals = timeout_rows();
-    for (const std::string_view owner : {"upstreams.NAME.", "models.NAME."}) {
-        auto at = std::find_if(all.begin(), all.end(),
-                               [&](const Entry& entry) { return entry.path == std::string(owner) + "timeouts"; });
-        for (const Entry& global : globals) {
-            if (global.kind == Kind::map || global.leaf().starts_with("client_")) continue;
-            Entry own = global;
-            own.path = std::string(owner) + global.path;
-            own.fallback = {};
-            own.otherwise = "inherited";
-            own.meaning = "As the global one.";
-            at = all.insert(at + 1, own);
-        }
+/// The keys of `timeouts` that concern an upstream.
+std::vector<Entry> timeout_override_rows(std::string_view owner) {
+    std::vector<Entry> all;
+    for (Entry own : timeout_rows()) {
+        if (own.kind == Kind::map || own.leaf().starts_with("client_")) continue;
+        own.path = std::string(owner) + own.path;
+        own.fallback = {};
+        own.otherwise = "inherited";
+        own.meaning = "As the global one.";
+        all.push_back(std::move(own));
     }
+    return all;
+}
+
+void insert_behind(std::vector<Entry>& all, const std::string& path, const std::vector<Entry>& rows) {
+    const auto at = std::find_if(all.begin(), all.end(), [&](const Entry& entry) { return entry.path == path; });
+    all.insert(at + 1, rows.begin(), rows.end());
 }
 
 std::vector<Entry> build_table() {
     std::vector<Entry> all;
-    for (const auto& rows : {listener_rows(), upstream_rows(), key_rows(), pacing_rows(), connection_rows(),
-                             model_rows(), retry_rows(), timeout_rows(), stream_rows(), limit_rows(), report_rows()}) {
+    for (const auto& rows :
+         {listener_rows(), upstream_rows(), key_rows(), pacing_rows(), connection_rows(), model_rows(), retry_rows(),
+          timeout_rows(), stream_rows(), resume_rows(), limit_rows(), report_rows()}) {
         all.insert(all.end(), rows.begin(), rows.end());
     }
-    add_overrides(all);
+    for (const std::string owner : {"upstreams.NAME.", "models.NAME."}) {
+        insert_behind(all, owner + "timeouts", timeout_override_rows(owner));
+        insert_behind(all, owner + "resume", resume_override_rows(owner));
+    }
     return all;
 }
 

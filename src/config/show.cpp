@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "resume.hpp"
 #include "streamkeeper/config.hpp"
 #include "values.hpp"
 
@@ -90,7 +91,10 @@ std::string show_upstream(const Upstream& upstream) {
     const std::string file = upstream.ca_file.string();
     text += in + "tls: {" + (file.empty() ? std::string() : "ca_file: " + scalar(file)) + "}\n";
     text += in + "cleartext: " + (upstream.cleartext ? "true" : "false") + '\n';
-    return text + in + show_overrides(upstream.timeouts);
+    text += in + show_overrides(upstream.timeouts);
+    // As a comment: what a file says is not probed, and this is no such word.
+    const std::string known = format_capability(upstream.preset_capability);
+    return text + in + show_resume(upstream.resume) + (known == "{}" ? "" : "  # the preset knows: " + known) + '\n';
 }
 
 std::string show_listeners(const Config& config) {
@@ -115,7 +119,7 @@ std::string show_models(const Config& config) {
         const std::string& upstream = model.upstream.empty() ? config.default_upstream : model.upstream;
         text += "  " + scalar(name) + ":\n    upstream: " + scalar(upstream) + '\n';
         text += "    fallback: " + list(model.fallback) + "\n    context: " + std::to_string(model.context) + '\n';
-        text += "    " + show_overrides(model.timeouts);
+        text += "    " + show_overrides(model.timeouts) + "    " + show_resume(model.resume) + '\n';
     }
     text += config.aliases.empty() ? "aliases: {}\n" : "aliases:\n";
     for (const auto& [name, target] : config.aliases) text += "  " + scalar(name) + ": " + scalar(target) + '\n';
@@ -137,9 +141,9 @@ std::string show_patience(const Config& config) {
         text += "  " + std::string(field.name) + ": " + format_duration(config.timeouts.*field.global) + '\n';
     }
     text += "stream:\n  commit_hold: " + format_duration(config.stream.commit_hold) +
-            "\n  heartbeat: " + format_duration(config.stream.heartbeat) + '\n';
-    return text + "resume:\n  on_failure: " + std::string(spelling_of(stream_endings(), config.resume.on_failure)) +
-           '\n';
+            "\n  heartbeat: " + format_duration(config.stream.heartbeat) +
+            "\n  assemble: " + std::string(spelling_of(assemblies(), config.stream.assemble)) + '\n';
+    return text + show_resume(config.resume);
 }
 
 std::string show_process(const Config& config) {

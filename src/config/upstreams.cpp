@@ -5,6 +5,7 @@
 #include "build.hpp"
 #include "key_source.hpp"
 #include "presets.hpp"
+#include "resume.hpp"
 #include "values.hpp"
 
 namespace streamkeeper::configuration {
@@ -30,6 +31,7 @@ public:
         const Scope tls = scope_.map("tls");
         if (const Item* file = tls.good("ca_file")) read_ca_file(*file);
         made_->timeouts = build_overrides(scope_.map("timeouts"));
+        read_resume();
         read_keys();
         settle_auth();
         check_cleartext();
@@ -66,6 +68,15 @@ private:
         } else {
             made_->rate_limits.assign(preset_->rate_limits.begin(), preset_->rate_limits.end());
         }
+    }
+
+    /// A preset speaks of one address. Another path there is another API (`prefix` is known of DeepSeek's `/beta`
+    /// alone), but another host with the vendor's preset is meant to be like it.
+    void read_resume() {
+        made_->resume = build_resume_overrides(scope_.map("resume"));
+        const BaseUrl own = parse_base_url(preset_->base_url).value_or(BaseUrl{});
+        const bool another = own.authority() == made_->base_url.authority() && own.path != made_->base_url.path;
+        if (!another) made_->preset_capability = preset_->capability;
     }
 
     void read_rate_limits() {

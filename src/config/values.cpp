@@ -69,6 +69,8 @@ constexpr Words<FallbackBy, 3> walker_words{
 constexpr Words<ModelNames, 2> model_name_words{{{"exact", ModelNames::exact}, {"fix", ModelNames::fix}}};
 constexpr Words<OnFailure, 3> ending_words{
     {{"auto", OnFailure::automatic}, {"abort", OnFailure::abort}, {"error", OnFailure::error}}};
+constexpr Words<Assemble, 3> assembly_words{
+    {{"auto", Assemble::automatic}, {"off", Assemble::off}, {"always", Assemble::always}}};
 constexpr Words<LogLevel, 4> level_words{
     {{"error", LogLevel::error}, {"warning", LogLevel::warning}, {"info", LogLevel::info}, {"debug", LogLevel::debug}}};
 constexpr Words<LogFormat, 3> format_words{
@@ -105,6 +107,7 @@ Spellings<LimitScope> limit_scopes() { return scope_words; }
 Spellings<FallbackBy> fallback_walkers() { return walker_words; }
 Spellings<ModelNames> model_name_rules() { return model_name_words; }
 Spellings<OnFailure> stream_endings() { return ending_words; }
+Spellings<Assemble> assemblies() { return assembly_words; }
 Spellings<LogLevel> log_levels() { return level_words; }
 Spellings<LogFormat> log_formats() { return format_words; }
 

@@ -37,6 +37,7 @@ Spellings<LimitScope> limit_scopes();
 Spellings<FallbackBy> fallback_walkers();
 Spellings<ModelNames> model_name_rules();
 Spellings<OnFailure> stream_endings();
+Spellings<Assemble> assemblies();
 Spellings<LogLevel> log_levels();
 Spellings<LogFormat> log_formats();
 

@@ -122,6 +122,7 @@ std::variant<BodyFacts, http::Refusal> read_body(std::string_view body) {
             facts.model = json::unquote(value);
         } else if (json::key_is(body, member, "stream")) {
             facts.stream = value == "true";
+            facts.stream_member = member;
         } else if (json::key_is(body, member, "n")) {
             std::from_chars(value.data(), value.data() + value.size(), facts.choices);
         } else if (json::key_is(body, member, "stream_options")) {
@@ -140,6 +141,13 @@ Timeouts timeouts_for(const Config& config, const Upstream& upstream, std::strin
     Timeouts timeouts = upstream.timeouts.over(config.timeouts);
     const auto configured = config.models.find(std::string(model));
     return configured == config.models.end() ? timeouts : configured->second.timeouts.over(timeouts);
+}
+
+Resume resume_for(const Config& config, const Upstream& upstream, std::string_view model) {
+    Resume resume = upstream.resume.over(config.resume);
+    resume.preset = upstream.preset_capability;
+    const auto configured = config.models.find(std::string(model));
+    return configured == config.models.end() ? resume : configured->second.resume.over(resume);
 }
 
 Plan make_plan(const Config& config, const Route& chosen, const BodyFacts& facts,

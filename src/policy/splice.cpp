@@ -58,6 +58,14 @@ std::vector<Splice> splices_for(std::string_view body, const BodyFacts& facts, c
     return splices;
 }
 
+void add_stream(std::vector<Splice>& splices, const BodyFacts& facts) {
+    Splice splice{facts.closing_brace, facts.closing_brace, R"(,"stream":true)"};
+    if (facts.stream_member) splice = {facts.stream_member->value.begin, facts.stream_member->value.end, "true"};
+    const auto behind = std::upper_bound(splices.begin(), splices.end(), splice.begin,
+                                         [](std::size_t at, const Splice& other) { return at < other.begin; });
+    splices.insert(behind, std::move(splice));
+}
+
 std::vector<std::string_view> spliced(std::string_view body, const std::vector<Splice>& splices) {
     std::vector<std::string_view> pieces;
     pieces.reserve(2 * splices.size() + 1);

@@ -223,8 +223,10 @@ BOOST_AUTO_TEST_CASE(the_json_schema_knows_where_off_is_a_word_and_how_long_a_ch
 BOOST_AUTO_TEST_CASE(the_page_lists_what_each_preset_brings) {
     const std::string page = config_reference_markdown();
     BOOST_TEST(page.find("| `apertis` | `https://api.apertis.ai/v1` | `bearer` | `ip` | `{requests: 1500, per: 180s, "
-                         "scope: ip}`, `{requests: 3000, per: 60s, scope: key}` |") != page.npos);
-    BOOST_TEST(page.find("| `generic` | yours | `bearer` | `key` | `[]` |") != page.npos);
+                         "scope: ip}`, `{requests: 3000, per: 60s, scope: key}` | `{}` |") != page.npos);
+    BOOST_TEST(page.find("| `mistral` | `https://api.mistral.ai/v1` | `bearer` | `account` | `[]` | `{prefill: prefix, "
+                         "seam: echo}` |") != page.npos);
+    BOOST_TEST(page.find("| `generic` | yours | `bearer` | `key` | `[]` | `{}` |") != page.npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

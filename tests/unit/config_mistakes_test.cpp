@@ -47,18 +47,51 @@ BOOST_AUTO_TEST_CASE(unknown_keys_are_told_with_the_nearest_known_one) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(keys_that_do_nothing_yet_are_not_accepted) {
-    const Folder folder;
-    for (const char* key : {"mode", "attempts", "tool_calls", "transcript", "probe"}) {
-        BOOST_TEST(folder.mistakes(rest + "resume: {" + key + ": x}\n") ==
-                       (Lines{"3:10: `resume." + std::string(key) + "` is not in this version"}),
-                   boost::test_tools::per_element());
-    }
+BOOST_AUTO_TEST_CASE(a_key_at_a_wrong_place_is_told_where_it_belongs_and_not_where_it_overrides) {
     check({
-        {rest + "stream: {assemble: auto}\n", {"3:10: `stream.assemble` is not in this version"}},
-        {rest + "models: {m: {resume: {}}}\n", {"3:14: `models.m.resume` is not in this version"}},
-        {rest.substr(0, 31) + ", resume: {on_failure: abort}}\n",
-         {"2:23: `upstreams.o.resume` is not in this version"}},
+        {rest + "mode: whole\n", {"3:1: `mode` is not a known key here; it belongs at `resume.mode`"}},
+        {rest + "stream_progress: 1s\n",
+         {"3:1: `stream_progress` is not a known key here; it belongs at `timeouts.stream_progress`"}},
+        {rest + "resume: {capability: {seam: exact}}\n",
+         {"3:10: `resume.capability` is not a known key here; it belongs at `upstreams.NAME.resume.capability`"}},
+        {rest.substr(0, 31) + ", resume: {seam: exact}}\n",
+         {"2:32: `upstreams.o.resume.seam` is not a known key here; it belongs at "
+          "`upstreams.NAME.resume.capability.seam`"}},
+    });
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_of_resumption_are_told_at_their_place) {
+    const std::string attempts = "must be a whole number from 0 to 100";
+    const std::string size = "must be from 1KiB to 1GiB";
+    check({
+        {rest + "resume: {mode: on, attempts: -1, tool_calls: stream}\n",
+         {"3:16: `resume.mode` must be `off`, `exact` or `whole`", "3:30: `resume.attempts` " + attempts,
+          "3:46: `resume.tool_calls` must be `hold` or `off`"}},
+        {rest + "resume: {attempts: 101, transcript: 1023, probe: often}\n",
+         {"3:20: `resume.attempts` " + attempts, "3:37: `resume.transcript` " + size,
+          "3:50: `resume.probe` must be `on_first_break` or `never`"}},
+        {rest + "resume: {mode: exakt}\n",
+         {"3:16: `resume.mode` must be `off`, `exact` or `whole`; did you mean `exact`?"}},
+        {rest + "models: {m: {resume: {transcript: 2GiB}}}\n", {"3:35: `models.m.resume.transcript` " + size}},
+        {rest + "models: {m: {resume: exact}}\n", {"3:22: `models.m.resume` must be a map (`key: value` lines)"}},
+        {rest + "stream: {assemble: on}\n", {"3:20: `stream.assemble` must be `off`, `auto` or `always`"}},
+        {rest + "resume:\n  mode: exact\n  mode: whole\n",
+         {"5:3: `resume.mode` is given twice; it first stands in line 4"}},
+    });
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_of_a_capability_are_told_at_their_place) {
+    check({
+        {"upstreams:\n  o:\n    preset: ollama\n    resume:\n      capability: {prefil: prefix, seam: exakt}\n",
+         {"5:20: `upstreams.o.resume.capability.prefil` is not a known key; did you mean `prefill`?",
+          "5:42: `upstreams.o.resume.capability.seam` must be `exact`, `echo` or `unknown`; did you mean `exact`?"}},
+        {rest + "models: {m: {resume: {capability: {prefill: yes, deterministic: maybe, finish_reason: never}}}}\n",
+         {"3:45: `models.m.resume.capability.prefill` must be `none`, `trailing`, `prefix`, `partial` or "
+          "`continue_final_message`",
+          "3:65: `models.m.resume.capability.deterministic` must be `true` or `false`",
+          "3:87: `models.m.resume.capability.finish_reason` must be `required` or `optional`"}},
+        {rest + "models: {m: {resume: {capability: none}}}\n",
+         {"3:35: `models.m.resume.capability` must be a map (`key: value` lines)"}},
     });
 }
 
@@ -104,7 +137,7 @@ BOOST_AUTO_TEST_CASE(bad_values_say_what_is_expected) {
           "3:40: `allowed_origins[2]` is no origin; write it like `https://app.example`"}},
         {"upstreams:\n  o: {preset: olama}\n",
          {"2:15: `upstreams.o.preset` must be `apertis`, `t-systems`, `llmai`, `openrouter`, `openai`, `anthropic`, "
-          "`ollama` or `generic`; did you mean `ollama`?"}},
+          "`deepseek`, `mistral`, `moonshot`, `ollama` or `generic`; did you mean `ollama`?"}},
         {"upstreams:\n  o: {preset: ollama, proxy: \"https://p:1\", cleartext: yes}\n",
          {"2:30: `upstreams.o.proxy` must be `env`, `none` or `http://host:port`",
           "2:56: `upstreams.o.cleartext` must be `true` or `false`"}},

@@ -143,13 +143,13 @@ BOOST_AUTO_TEST_CASE(each_preset_knows_who_shares_its_vendors_limits) {
         return config->upstreams[0]->limit_scope;
     };
     BOOST_TEST((scope_of("apertis") == LimitScope::ip));
-    for (const char* preset : {"t-systems", "openai", "anthropic", "openrouter"}) {
+    for (const char* preset : {"t-systems", "openai", "anthropic", "openrouter", "deepseek", "mistral", "moonshot"}) {
         BOOST_TEST((scope_of(preset) == LimitScope::account), preset);
     }
     for (const char* preset : {"llmai", "ollama", "generic"}) {
         BOOST_TEST((scope_of(preset) == LimitScope::key), preset);
     }
-    BOOST_TEST(configuration::presets().size() == 8u);
+    BOOST_TEST(configuration::presets().size() == 11u);
 }
 
 BOOST_AUTO_TEST_CASE(apertis_is_paced_by_address_and_by_key_unless_the_file_says_otherwise) {

@@ -39,17 +39,18 @@ upstreams:
     tls: {ca_file: "key #1"}
     cleartext: true
     timeouts: {connect: 1s, first_byte: 2s, stream_idle: 3s, stream_progress: 4s, total: 5s, pool_idle: 1500ms}
+    resume: {mode: off, attempts: 0, tool_calls: off, transcript: 1KiB, probe: never, on_failure: abort, capability: {prefill: partial, seam: echo, deterministic: true, finish_reason: optional, cancel_stops_billing: false}}
   "on": {preset: ollama}
 default_upstream: a
 models:
-  "weird: [model], #1": {upstream: "on", fallback: ["a/x: y", "on/#1", plain], context: 1000000000, timeouts: {connect: 1ms, first_byte: 2h, stream_idle: 3m, stream_progress: off, total: 1s, pool_idle: 1s}}
+  "weird: [model], #1": {upstream: "on", fallback: ["a/x: y", "on/#1", plain], context: 1000000000, timeouts: {connect: 1ms, first_byte: 2h, stream_idle: 3m, stream_progress: off, total: 1s, pool_idle: 1s}, resume: {mode: whole, attempts: 100, tool_calls: hold, transcript: 1GiB, probe: on_first_break, on_failure: auto, capability: {prefill: continue_final_message, seam: unknown, deterministic: false, finish_reason: required, cancel_stops_billing: true}}}
 aliases: {"null": "on/x", fast: "ünïcode \"quoted\""}
 model_names: exact
 fallback_on: {context_length: ["a/b/c:free"], content_policy: ["12", "off"]}
 retry: {attempts: 1, per_target: 100, base: 1ms, cap: 1h, deadline: {stream: off, other: 90m}}
 timeouts: {connect: 1s, first_byte: 2s, stream_idle: 3s, stream_progress: 4s, total: 5s, client_head: 6s, client_body_idle: 7s, client_keepalive: 8s, pool_idle: 9s}
-stream: {commit_hold: 0s, heartbeat: off}
-resume: {on_failure: error}
+stream: {commit_hold: 0s, heartbeat: off, assemble: always}
+resume: {mode: whole, attempts: 9, tool_calls: off, transcript: 5KiB, probe: never, on_failure: error}
 limits: {head: 2KiB, body: 3MiB, connections: 4, memory: 5000000}
 metrics: {listen: "unix:/run/m", model_labels: 6}
 log: {level: warning, format: text}

@@ -269,4 +269,32 @@ BOOST_AUTO_TEST_CASE(a_models_timeouts_outrank_its_upstreams_and_those_the_globa
     BOOST_TEST((timeouts_for(it, *it.upstreams[1], "slow").first_byte == 300s));
 }
 
+BOOST_AUTO_TEST_CASE(a_models_resumption_outranks_its_upstreams_and_that_the_global_one) {
+    Config it = config();
+    it.resume.attempts = 7;
+    it.resume.on_failure = OnFailure::abort;
+    auto changed = std::make_shared<Upstream>(*it.upstreams[0]);
+    changed->resume.mode = ResumeMode::whole;
+    changed->resume.attempts = 5;
+    changed->resume.capability.prefill = Prefill::partial;
+    changed->resume.capability.seam = Seam::echo;
+    changed->preset_capability.prefill = Prefill::prefix;
+    changed->preset_capability.deterministic = true;
+    it.upstreams[0] = changed;
+    it.models["own"].resume.attempts = 0;
+    it.models["own"].resume.capability.seam = Seam::exact;
+    it.models["own"].resume.capability.cancel_stops_billing = false;
+    const Resume own = resume_for(it, *changed, "own"), other = resume_for(it, *changed, "other");
+    BOOST_TEST((own.mode == ResumeMode::whole && own.attempts == 0 && own.on_failure == OnFailure::abort));
+    BOOST_TEST((other.mode == ResumeMode::whole && other.attempts == 5 && other.on_failure == OnFailure::abort));
+    BOOST_TEST((own.configured.prefill == Prefill::partial && own.configured.seam == Seam::exact));
+    BOOST_TEST((own.configured.cancel_stops_billing == false && !own.configured.deterministic));
+    BOOST_TEST((other.configured.seam == Seam::echo && !other.configured.cancel_stops_billing));
+    // What the file says is kept apart from the preset: what was learnt stands between the two.
+    BOOST_TEST((own.preset.prefill == Prefill::prefix && own.preset.deterministic == true && !own.preset.seam));
+    const Resume plain = resume_for(it, *it.upstreams[1], "other");
+    BOOST_TEST((plain.mode == ResumeMode::exact && plain.attempts == 7 && !plain.preset.prefill));
+    BOOST_TEST(!plain.configured.prefill);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
