@@ -19,6 +19,7 @@ struct MockOptions {
     std::vector<std::string> more_keys;    ///< taken like `key`
     std::string tls_certificate, tls_key;  ///< PEM files; empty: plain HTTP
     std::string record_file;          ///< JSON lines, one per request seen (method, target, headers, body); empty: none
+    bool record_tokens = false;       ///< a second line behind each answer of the model: when each token went out
     std::string script_file;          ///< faults, limits, keys and models (src/mock/README.md); empty: `script`
     std::string script;               ///< the same as text; empty: a healthy vendor
     std::vector<std::string> limits;  ///< besides the script's: `1500/3m per ip`

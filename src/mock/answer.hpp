@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "mock/character.hpp"
 #include "mock/fault.hpp"
 #include "mock/knobs.hpp"
 #include "mock/multipart.hpp"
@@ -17,6 +18,7 @@ namespace streamkeeper::mock {
 class Document;
 class Models;
 struct Key;
+struct Testimony;
 
 struct Request {
     std::string_view method;
@@ -44,6 +46,9 @@ struct Request {
     } refusal;
     bool early = false;  ///< to be answered without its body
 
+    Character character;           ///< how the model speaks: of the name, the headers and the fault
+    std::size_t asked_before = 0;  ///< requests of the same play before this one
+
     const Models* models = nullptr;
     const Document* document = nullptr;  ///< the JSON body, where an endpoint takes one
 };
@@ -58,10 +63,14 @@ struct Answer {
     std::string body;    ///< used when `event` is empty
     Event event;         ///< a stream: `events` steps, one chunk each
     std::size_t events = 0;
+    std::size_t coalesce = 1;  ///< events a chunk
+    bool gzip = false;         ///< encoded so
+    bool http10 = false;       ///< as HTTP/1.0 writes it
     Wire wire;
-    std::chrono::milliseconds delay{0};  ///< before the head
-    std::optional<std::int64_t> date;    ///< the second that Date names; none: the current one
-    std::shared_ptr<const Fault> fault;  ///< what made it so, if anything did; `content_type` may point into it
+    std::chrono::milliseconds delay{0};    ///< before the head
+    std::optional<std::int64_t> date;      ///< the second that Date names; none: the current one
+    std::shared_ptr<const Fault> fault;    ///< what made it so, if anything did; `content_type` may point into it
+    std::shared_ptr<Testimony> testimony;  ///< what tests ask about it later; null: of no model
 
     bool is_silent() const { return wire.ending != Ending::none && wire.ends_here(); }  ///< not a byte of it is sent
 };

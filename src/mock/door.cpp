@@ -178,6 +178,25 @@ std::shared_ptr<const Fault> choose_fault(const Request& request, World& world, 
     return asked_by_name(request, world, model, mistake);
 }
 
+void choose_character(Request& request, World& world, const Named& model) {
+    std::string mistake;  // told by choose_fault, where the words decide
+    Character& character = request.character;
+    character = world.models.character_of(model.name);
+    if (model.asked.size() > model.name.size()) {
+        const auto* const play =
+            play_of(world.named, model.asked, model.asked.substr(model.name.size() + 1), Speaker::name, mistake);
+        if (play) character.merge(play->character());
+    }
+    const std::string_view words = request.knobs.fault;
+    const auto* const play = words.empty() ? nullptr : play_of(world.asked, words, words, Speaker::header, mistake);
+    if (play) character.merge(play->character());
+    if (request.fault) character.merge(request.fault->character);
+    if (request.knobs.text) character.text = request.knobs.text;
+    if (!character.drift) return;
+    if (world.drifting.size() == most_plays) world.drifting.clear();
+    request.asked_before = world.drifting.at_or_new(std::string(model.asked) + '\n' + std::string(words))++;
+}
+
 void settle(const Request& request, const Answer& answer, World& world, const Named& model) {
     Tally& tally = world.tally;
     ++tally.requests;

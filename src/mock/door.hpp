@@ -26,6 +26,9 @@ std::optional<Answer> refusal_by_key(const Request&, const Named&);
 /// `mistake` says what is wrong with the words.
 std::shared_ptr<const Fault> choose_fault(const Request&, World&, const Named&, std::string& mistake);
 
+/// How the model speaks to this request, and whether its play was asked before.
+void choose_character(Request&, World&, const Named&);
+
 /// Books the answer: quota, counters.
 void settle(const Request&, const Answer&, World&, const Named&);
 

@@ -17,7 +17,7 @@ Answer control(const Request&, World&);
 
 Answer chat(const Request&);
 Answer completions(const Request&);
-Answer responses(const Request&);
+Answer responses(const Request&, World&);
 Answer messages(const Request&);
 Answer count_tokens(const Request&);
 Answer embeddings(const Request&);

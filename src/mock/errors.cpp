@@ -143,7 +143,23 @@ ErrorBody render(ErrorShape shape, const ErrorText& error) {
     }
 }
 
+/// A chunk that finishes with the error, as OpenRouter sends it.
+std::string finishing_chunk(const Request& request, const ErrorText& error) {
+    const json::object document{
+        {"id", "chatcmpl-mock"},
+        {"object", "chat.completion.chunk"},
+        {"created", created},
+        {"model", request.document ? request.document->model() : "none"},
+        {"error", {{"code", error.status}, {"message", error.message}}},
+        {"choices",
+         json::array({json::object{{"index", 0}, {"delta", {{"content", ""}}}, {"finish_reason", "error"}}})}};
+    return "data: " + json::serialize(document) + "\n\n";
+}
+
 std::string error_event(const Request& request, ErrorShape shape, const ErrorText& error, std::size_t number) {
+    if (shape == ErrorShape::field) return "error: " + json::serialize(plain_words(error)) + "\n\n";
+    if (shape == ErrorShape::finish_error && request.path.ends_with("/completions"))
+        return finishing_chunk(request, error);
     if (shape_of(request.path) == Shape::anthropic)
         return "event: error\ndata: " + json::serialize(anthropic(error)) + "\n\n";
     if (request.path.ends_with("/responses")) {
@@ -152,7 +168,8 @@ std::string error_event(const Request& request, ErrorShape shape, const ErrorTex
         words["sequence_number"] = number;
         return "event: error\ndata: " + json::serialize(words) + "\n\n";
     }
-    return "data: " + json::serialize(document_of(shape, error)) + "\n\n";
+    const std::string_view name = shape == ErrorShape::event ? "event: error\n" : "";
+    return std::string(name) + "data: " + json::serialize(document_of(shape, error)) + "\n\n";
 }
 
 std::string missing_model(ErrorShape shape, std::string_view model) {

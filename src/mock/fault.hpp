@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "mock/character.hpp"
 #include "mock/wire.hpp"
 
 namespace streamkeeper::mock {
@@ -31,7 +32,10 @@ enum class ErrorShape {
     top_level,    ///< {"message",type,param,code}
     text,         ///< text/plain
     html,         ///< a page
-    empty         ///< no body
+    empty,        ///< no body
+    field,        ///< in a stream: a line `error: {…}` in place of `data: {…}`
+    event,        ///< in a stream: `event: error` before the data
+    finish_error  ///< in a stream: a chunk with the error and the finish reason "error"
 };
 
 /// Where a response says how long to wait (errors.md, table b). `shown` is the second that its Date field names.
@@ -66,6 +70,23 @@ enum class ErrorPlace {
     sse_in_200    ///< in an event of a 200's stream
 };
 
+/// Other ways to write the same stream; a reader must not see a difference.
+struct Rewriting {
+    bool crlf = false, cr = false;  ///< line ends
+    bool bom = false;               ///< before the first line
+    bool comments = false;          ///< between and inside events, and bare blank lines
+    bool no_space = false;          ///< `data:{`
+    bool no_done = false;           ///< without `data: [DONE]`
+    bool multi_line = false;        ///< JSON over several data lines
+    bool ids = false;               ///< `id:` and `retry:` lines
+    bool no_blank_at_end = false;   ///< the last event ends with its line
+    bool empty_data_first = false;  ///< an empty data line before the JSON
+    bool finish_no_done = false;    ///< the last event is the one that finishes
+    std::size_t coalesce = 0;       ///< events a chunk; 0: one
+    bool gzip = false;              ///< Content-Encoding: gzip
+    bool http10 = false;            ///< HTTP/1.0, ended by closing
+};
+
 struct Fault {
     std::string text;                ///< in the words that asked for it, for records
     std::optional<unsigned> status;  ///< none: the model answers
@@ -81,11 +102,17 @@ struct Fault {
     std::chrono::seconds clock_skew{0};  ///< of Date, and of every absolute time
     std::chrono::milliseconds delay{0}, jitter{0};
     Wire wire;
-    std::optional<std::size_t> events;  ///< a stream ends cleanly behind that many
-    bool empty = false;                 ///< a stream without events, or a body without bytes
-    bool whole = false;                 ///< plain JSON, also to a stream request
-    bool early = false;                 ///< answered when the head has arrived, and closed
-    bool stream_options_only = false;   ///< requests without stream_options are served
+    std::optional<std::size_t> events;      ///< a stream ends cleanly behind that many
+    std::optional<std::size_t> early_done;  ///< behind that many events `[DONE]` and a clean end
+    std::optional<std::size_t> garbage;     ///< the event behind that many is torn JSON; the stream goes on
+    std::optional<std::size_t> torn;        ///< the event behind that many comes half, then a clean end
+    bool then_done = false;                 ///< `[DONE]` behind the error of a stream
+    Rewriting rewriting;
+    Character character;               ///< in a script's answer; names and headers have theirs in the play
+    bool empty = false;                ///< a stream without events, or a body without bytes
+    bool whole = false;                ///< plain JSON, also to a stream request
+    bool early = false;                ///< answered when the head has arrived, and closed
+    bool stream_options_only = false;  ///< requests without stream_options are served
 
     /// An error or a body of its own instead of what the model says?
     bool replaces() const { return status.has_value() || body.has_value(); }
@@ -107,6 +134,7 @@ enum class Then {
 struct Play {
     std::vector<Act> acts;
     Then then = Then::healthy;
+    Character character;  ///< holds whatever act it is
 };
 
 /// Where a play stands.
@@ -117,6 +145,7 @@ public:
     /// The fault for a request now; null: the play is over. `consume` counts it as given.
     std::shared_ptr<const Fault> current(Instant now);
     void consume() { ++used_; }
+    const Character& character() const { return play_.character; }
     void restart();
 
 private:

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "mock/answer.hpp"
+#include "mock/gzip.hpp"
 
 namespace streamkeeper::mock {
 
@@ -27,17 +28,26 @@ public:
     bool next(std::string& piece);
     bool wants_pause() const { return wants_pause_; }  ///< the piece just made comes after the interval
     bool silent() const { return silent_; }            ///< held: nothing comes after the piece just made
+    bool comments() const { return comments_; }        ///< the piece just made is only a comment
+    std::size_t tokens() const { return tokens_; }     ///< in the piece just made
     bool is_stream() const { return static_cast<bool>(answer_.event); }
 
 private:
     void write_head(const HeadFacts&);
     bool fill();
+    bool ends_at_head(const std::string& piece);
+    void next_chunk(std::string& piece);
+    bool cut(std::string& payload);
+    void end_at_border();
     void frame(std::string& piece, std::string_view payload) const;
 
     Answer answer_;
     std::size_t step_ = 0, hold_ = 0, chunk_bytes_ = 0;
     bool chunked_ = false, bodyless_ = false, started_ = false, token_seen_ = false;
     bool wants_pause_ = false, silent_ = false, ended_ = false;
+    bool comments_ = false, broken_ = false;
+    std::size_t tokens_ = 0, out_ = 0, payload_ = 0;
+    std::optional<Gzip> gzip_;
     std::string head_, pending_;
 };
 

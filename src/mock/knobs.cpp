@@ -69,6 +69,11 @@ Knobs read_knobs(const Fields& fields, std::string& mistake) {
             knobs.fault = value;
             continue;
         }
+        if (same_name(name.substr(prefix.size()), "text")) {
+            knobs.text = text_shape(value);
+            if (!knobs.text) mistake = std::string(name) + " must be " + std::string(text_shape_words);
+            continue;
+        }
         const auto parsed = number(value);
         if (!parsed || !set(knobs, name.substr(prefix.size()), *parsed))
             mistake = std::string(name) + " is no knob of the mock, or its value does not fit";

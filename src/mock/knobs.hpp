@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "mock/character.hpp"
+
 namespace streamkeeper::mock {
 
 /// Header fields as they came, names in the sender's spelling. The views live as long as the request's parser.
@@ -29,6 +31,7 @@ struct Knobs {
     std::chrono::milliseconds read_pause{0};  ///< between two reads of the request's body
     std::size_t hold = 0;                     ///< events sent before an endless silence; 0: no silence
     unsigned status = 0;                      ///< answer this error status; 0: none
+    std::optional<TextShape> text;            ///< what the text looks like
     std::string_view fault;                   ///< the words of x-mock-fault (play.cpp); empty: none
 };
 

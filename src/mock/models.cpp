@@ -12,6 +12,8 @@ namespace {
 
 namespace json = boost::json;
 
+const std::string character_prefix = "mock-";
+
 // `created` and `owned_by` are there because some clients refuse a list without them (clients.md R1).
 json::object entry(const Model& model) {
     json::object fields{
@@ -40,12 +42,22 @@ Models::Models() {
     for (const auto* name :
          {"mock-1", "mock-reasoner", "Mock-Cased-70B", "mock-embed", "mock-labs/mock-2", "mock-voice"})
         all_.push_back({name, 0});
+    for (const std::string_view name : character_names())
+        unlisted_.push_back({character_prefix + std::string(name), 0});
 }
 
 const Model* Models::find(std::string_view name) const {
-    for (const auto& model : all_)
-        if (model.name == name) return &model;
+    for (const auto* list : {&all_, &unlisted_})
+        for (const auto& model : *list)
+            if (model.name == name) return &model;
     return nullptr;
+}
+
+Character Models::character_of(std::string_view name) const {
+    Character character;
+    for (const auto& model : unlisted_)
+        if (model.name == name) set_character(character, name.substr(character_prefix.size()));
+    return character;
 }
 
 std::string_view Models::without_fault(std::string_view name) const {

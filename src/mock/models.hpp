@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "mock/character.hpp"
+
 namespace streamkeeper::mock {
 
 struct Model {
@@ -22,11 +24,15 @@ public:
     const Model* find(std::string_view name) const;
     const std::vector<Model>& all() const { return all_; }
 
+    /// How `mock-trim` speaks; any other model has no character of its own.
+    Character character_of(std::string_view name) const;
+
     /// `mock-1` of `mock-1+429+x2`, unless that whole is a model.
     std::string_view without_fault(std::string_view name) const;
 
 private:
     std::vector<Model> all_;
+    std::vector<Model> unlisted_;  ///< `mock-trim` and the like: known, but shown in no list
 };
 
 }  // namespace streamkeeper::mock

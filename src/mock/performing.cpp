@@ -3,6 +3,7 @@
 #include "mock/errors.hpp"
 #include "mock/hints.hpp"
 #include "mock/reply.hpp"
+#include "mock/rewriting.hpp"
 #include "mock/words.hpp"
 
 namespace streamkeeper::mock {
@@ -49,7 +50,8 @@ ErrorText text_of(const Fault& fault, const Request& request, const Moment& mome
 void break_stream(Answer& answer, const Fault& fault, const Request& request, ErrorShape shape, const ErrorText& text) {
     const std::size_t before = std::min(fault.events_before_error, answer.events);
     answer.events = before + 1;
-    answer.event = [event = std::move(answer.event), before, last = error_event(request, shape, text, before)](
+    answer.event = [event = std::move(answer.event), before,
+                    last = error_event(request, shape, text, before) + (fault.then_done ? "data: [DONE]\n\n" : "")](
                        std::size_t step, std::string& out) {
         if (step < before) return event(step, out);
         out += last;
@@ -101,6 +103,8 @@ Answer perform(std::shared_ptr<const Fault> chosen, const Request& request, cons
     moment.wait = request.limit_wait.value_or(Instant(0));
     Answer answer = fault.body ? own_body(fault) : fault.status ? error_of(fault, request, moment, healthy) : healthy();
     shorten(answer, fault);
+    break_inside(answer, fault);
+    rewrite(answer, fault.rewriting);
     if (!fault.content_type.empty()) answer.content_type = fault.content_type;
     const std::string limit = request.limit_wait ? std::to_string(request.limit) : std::string(usual_limit);
     for (const Hint& hint : fault.hints) append_fields(answer.fields, hint, fault, moment, limit);

@@ -21,6 +21,8 @@ public:
             if (end == text.npos) break;
             text.remove_prefix(end + 1);
         }
+        play.character = model_.fault().character;
+        if (play.acts.empty() && !open_ && has_character_) return {};
         // What no xN closes lasts for ever, but a script's answer comes once.
         if (open_) return close(speaker_ == Speaker::script ? 1 : 0, {});
         return play.acts.empty() ? "nothing is said about the fault" : std::string();
@@ -39,11 +41,20 @@ private:
             return times == 0 ? "`x0`: a count is at least 1" : close(times, {});
         }
         if (part.substr(0, 4) == "for=") return last(part.substr(4));
-        open_ = true;
-        if (whole_number(part)) return writer_.add("status", part);
+        if (whole_number(part)) return fault("status", part);
         const std::size_t equals = part.find('=');
-        if (equals == part.npos) return writer_.add(part, std::nullopt);
-        return writer_.add(part.substr(0, equals), part.substr(equals + 1));
+        if (equals == part.npos) return fault(part, std::nullopt);
+        return fault(part.substr(0, equals), part.substr(equals + 1));
+    }
+
+    /// A word about the model holds for all acts, where a name or a header says it.
+    std::string fault(std::string_view word, std::optional<std::string_view> value) {
+        if (is_character_word(word) && (speaker_ == Speaker::name || speaker_ == Speaker::header)) {
+            has_character_ = true;
+            return model_.add(word, value);
+        }
+        open_ = true;
+        return writer_.add(word, value);
     }
 
     std::string loop() {
@@ -71,8 +82,8 @@ private:
     }
 
     Speaker speaker_;
-    FaultWriter writer_{speaker_};
-    bool open_ = false;
+    FaultWriter writer_{speaker_}, model_{speaker_};
+    bool open_ = false, has_character_ = false;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "mock/keys.hpp"
+#include "mock/testimony.hpp"
 
 namespace streamkeeper::mock {
 namespace {
@@ -56,7 +57,7 @@ std::string text_of(std::string_view bytes) { return is_utf8(bytes) ? std::strin
 
 }  // namespace
 
-Recorder::Recorder(const std::string& file) {
+Recorder::Recorder(const std::string& file, bool with_tokens) : with_tokens_(with_tokens) {
     if (file.empty()) return;
     out_.open(file, std::ios::app);
     if (!out_) throw std::system_error(errno, std::generic_category(), "cannot write " + file);
@@ -85,6 +86,15 @@ void Recorder::write(const Request& request, const Answer& answer) {
     if (request.key) line["key"] = request.key->rule.name;
     if (!answer.is_silent()) line["status"] = answer.status;
     if (answer.fault) line["fault"] = answer.fault->text;
+    add_testimony(line, answer.testimony.get());
+    out_ << json::serialize(line) << '\n' << std::flush;
+}
+
+void Recorder::write_end(const Testimony& testimony) {
+    if (!out_.is_open() || !with_tokens_) return;
+    json::object line{{"end_of", testimony.sequence}};
+    for (auto& [key, value] : testimony.state()) line[key] = value;
+    line.erase("sequence");
     out_ << json::serialize(line) << '\n' << std::flush;
 }
 

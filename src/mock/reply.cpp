@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "mock/errors.hpp"
+#include "mock/teller.hpp"
 #include "mock/tool_call.hpp"
 #include "mock/words.hpp"
 
@@ -12,20 +13,12 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t envelope = 600;  // about what a JSON answer weighs without its text
+constexpr std::string_view swapped_model = "mock-swapped";
 
 /// Requests are answered one at a time on one thread, so their documents share one first block.
 std::array<unsigned char, 64 * 1024>& parse_block() {
     thread_local std::array<unsigned char, 64 * 1024> block;
     return block;
-}
-
-std::size_t natural_length(const Knobs& knobs, std::uint64_t seed) {
-    if (knobs.tokens) return *knobs.tokens;
-    if (!knobs.bytes) return 16 + seed % 24;
-    std::size_t tokens = 0;
-    for (std::size_t size = envelope; size < *knobs.bytes; ++tokens) size += word(seed, tokens).size() + 1;
-    return std::max<std::size_t>(tokens, 1);
 }
 
 Answer unfit(const Request& request, std::string_view key) {
@@ -91,48 +84,107 @@ bool Document::wants_usage() const {
     return wish && wish->is_bool() && wish->get_bool();
 }
 
-Reply compose(const Request& request, const Document& document, const Ask& ask, std::optional<Answer>& refusal) {
+namespace {
+
+struct Asked {
+    Opening opening;
     Reading reading;
-    reading.add(document.model());
-    if (const auto* seed = document.find("seed")) reading.add(std::string_view(json::serialize(*seed)));
-    if (ask.preface) reading.add(*ask.preface);
-    if (ask.conversation) reading.add(*ask.conversation);
+    std::uint64_t seed = 0;
+};
+
+Asked read(const Document& document, const Ask& ask, std::size_t choice) {
+    Asked asked{opening_of(document, ask), {}, 0};
+    asked.reading.add(document.model());
+    if (const auto* seed = document.find("seed")) asked.reading.add(std::string_view(json::serialize(*seed)));
+    if (ask.preface) asked.reading.add(*ask.preface);
+    read_conversation(asked.reading, ask, asked.opening);
+    asked.seed = other_seed(asked.reading.hash, 0);
+    if (choice != 0) asked.seed = other_seed(asked.seed, 40 + choice);
+    return asked;
+}
+
+std::vector<ToolCall> calls_of(const Request& request, const Document& document, const Ask& ask, const Asked& asked) {
+    std::vector<ToolCall> calls;
+    if (ask.plain) return calls;
+    const auto choose = [&](std::uint64_t seed) {
+        return choose_tool(document.find("tools"), document.find("tool_choice"), asked.opening, ask.conversation, seed);
+    };
+    calls.push_back(choose(asked.seed));
+    if (calls[0].name.empty()) return {};
+    if (request.character.two_calls) calls.push_back(choose(other_seed(asked.seed, 24)));
+    return calls;
+}
+
+/// A continuation is another answer, so its id follows from all of the request.
+std::uint64_t id_seed(const Request& request, const Asked& asked) {
+    if (!asked.opening.prefix) return asked.seed;
+    Reading all;
+    all.add(request.body);
+    return other_seed(asked.seed, all.hash);
+}
+
+void cut(Reply& reply, std::size_t limit) {
+    if (reply.is_call() || reply.reasoning + reply.text.size() <= limit) return;
+    reply.reasoning = std::min(reply.reasoning, limit);  // thinking is billed, and counts, first
+    reply.text.cut(limit - reply.reasoning);
+    reply.calls.clear();
+    reply.stopped_by.clear();
+    reply.cut = true;
+}
+
+}  // namespace
+
+Reply compose(const Request& request, const Document& document, const Ask& ask, std::optional<Answer>& refusal,
+              std::size_t choice) {
+    const Asked asked = read(document, ask, choice);
+    const Character& character = request.character;
+    Teller teller(request, document, ask, asked.opening, asked.seed);
     Reply reply;
-    reply.model = document.model();
-    reply.seed = other_seed(reading.hash, 0);
-    reply.prompt = std::max<std::size_t>(reading.words, 1);
+    reply.model = teller.continues() && character.model_swap ? swapped_model : document.model();
+    reply.seed = asked.seed;
+    reply.id_seed = id_seed(request, asked);
+    reply.prompt = std::max<std::size_t>(asked.reading.words, 1);
     reply.cached = reply.prompt / 4;
+    reply.finishes = !character.never_finish;
+    reply.role_every = character.role_every;
+    reply.fresh_ids = character.fresh_ids;
     std::optional<std::size_t> limit = limit_of(request, document, ask.limit_key, refusal);
     if (!limit) limit = limit_of(request, document, ask.limit_key_too, refusal);
     const Model* const model = document.known_model();
     if (model && model->context_length != 0 && reply.prompt > model->context_length)
         refusal = too_long(request, reply.prompt, model->context_length);
-    ToolCall call;
-    if (!ask.plain)
-        call = choose_tool(document.find("tools"), document.find("tool_choice"), ask.conversation, reply.seed);
-    reply.tool = std::move(call.name);
-    reply.arguments = std::move(call.arguments);
-    if (!ask.plain && reply.model == "mock-reasoner") reply.reasoning = 8 + reply.seed % 8;
-    if (reply.tool.empty()) reply.text = natural_length(request.knobs, reply.seed);
-    if (limit && reply.tool.empty() && reply.reasoning + reply.text > *limit) {
-        reply.reasoning = std::min(reply.reasoning, *limit);  // thinking is billed, and counts, first
-        reply.text = *limit - reply.reasoning;
-        reply.cut = true;
+    if (!teller.refusal().empty()) refusal = refuse(request, 400, teller.refusal(), {}, "messages");
+    if (teller.is_too_long() && (choice != 0 || !teller.is_plain())) {
+        refusal = refuse(request, 400, "The mock makes up to a million tokens of such a text.");
+        return reply;
     }
+    reply.calls = calls_of(request, document, ask, asked);
+    if (!ask.plain) reply.reasoning = teller.reasoning(document.model() == "mock-reasoner");
+    reply.text = teller.text(reply.calls.empty() || character.text_then_tool);
+    reply.stopped_by = teller.stopped_by();
+    if (teller.drops_calls() || !reply.stopped_by.empty()) reply.calls.clear();
+    if (limit) cut(reply, *limit);
     return reply;
+}
+
+std::optional<std::string> whole_text(const Request& request, const Document& document, const Ask& ask) {
+    const Asked asked = read(document, ask, 0);
+    Teller teller(request, document, ask, asked.opening, asked.seed);
+    return teller.whole(calls_of(request, document, ask, asked).empty() || request.character.text_then_tool);
+}
+
+std::size_t Reply::pieces() const {
+    std::size_t count = 0;
+    for (const auto& call : calls) count += call.arguments.size();
+    return count;
 }
 
 std::uint64_t Reply::reasoning_seed() const { return other_seed(seed, 1); }
 std::string Reply::reasoning_text() const { return mock::text(reasoning_seed(), reasoning); }
-std::string Reply::answer_text() const { return mock::text(seed, text); }
 
-std::string Reply::arguments_text() const {
-    std::string joined;
-    for (const auto& piece : arguments) joined += piece;
-    return joined;
+std::string Reply::id(std::string_view prefix, std::uint64_t which) const {
+    return std::string(prefix) + hex(other_seed(id_seed, which == 0 ? 2 : 50 + which));
 }
-
-std::string Reply::id(std::string_view prefix) const { return std::string(prefix) + hex(other_seed(seed, 2)); }
 
 std::string json_text(std::string_view text) { return json::serialize(text); }
 

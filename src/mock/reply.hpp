@@ -12,6 +12,9 @@
 
 #include "mock/answer.hpp"
 #include "mock/models.hpp"
+#include "mock/opening.hpp"
+#include "mock/speech.hpp"
+#include "mock/tool_call.hpp"
 
 namespace streamkeeper::mock {
 
@@ -41,36 +44,35 @@ private:
     std::optional<Answer> refusal_;
 };
 
-/// What decides an answer. Pointers may be null.
-struct Ask {
-    const boost::json::value* preface = nullptr;       ///< system prompt or instructions
-    const boost::json::value* conversation = nullptr;  ///< messages, input or prompt
-    std::string_view limit_key;                        ///< the body's key for the most output tokens
-    std::string_view limit_key_too;                    ///< its older spelling, or empty
-    bool plain = false;                                ///< neither reasoning nor tools
-};
-
 struct Reply {
     std::string model;
-    std::uint64_t seed = 0;
-    std::size_t prompt = 0;              ///< words read
-    std::size_t cached = 0;              ///< of these, said to come from a cache: every fourth
-    std::size_t reasoning = 0;           ///< tokens, before the text
-    std::size_t text = 0;                ///< tokens
-    std::string tool;                    ///< the function called instead of text; empty: none
-    std::vector<std::string> arguments;  ///< its JSON in pieces, one token each
-    bool cut = false;                    ///< the limit ended the text
+    std::uint64_t seed = 0;     ///< of what is said
+    std::uint64_t id_seed = 0;  ///< of ids: the same, but a continuation has ids of its own
+    std::size_t prompt = 0;     ///< words read
+    std::size_t cached = 0;     ///< of these, said to come from a cache: every fourth
+    std::size_t reasoning = 0;  ///< tokens, before the text
+    Speech text;
+    std::vector<ToolCall> calls;  ///< instead of the text, or behind it
+    bool cut = false;             ///< the limit ended the text
+    std::string stopped_by;       ///< the stop string that ended it; empty: none
+    bool finishes = true;         ///< says why it ended
+    bool role_every = false, fresh_ids = false;
 
-    std::size_t output() const { return reasoning + text + arguments.size(); }
+    std::size_t pieces() const;  ///< of all calls
+    std::size_t output() const { return reasoning + text.size() + pieces(); }
+    bool is_call() const { return !calls.empty() && text.size() == 0; }
     std::uint64_t reasoning_seed() const;
     std::string reasoning_text() const;
-    std::string answer_text() const;
-    std::string arguments_text() const;
-    std::string id(std::string_view prefix) const;
+    std::string answer_text() const { return text.text(); }
+    std::string id(std::string_view prefix, std::uint64_t which = 0) const;
 };
 
-/// `refusal` is set when a parameter does not fit, or the prompt not into the model.
-Reply compose(const Request&, const Document&, const Ask&, std::optional<Answer>& refusal);
+/// `refusal` is set when a parameter does not fit, or the prompt not into the model. `choice` counts from 0.
+Reply compose(const Request&, const Document&, const Ask&, std::optional<Answer>& refusal, std::size_t choice = 0);
+
+/// What the model says to this conversation from its first byte on, whatever the limit and the beginning; none for
+/// answers too long to be kept.
+std::optional<std::string> whole_text(const Request&, const Document&, const Ask&);
 
 /// A JSON string literal.
 std::string json_text(std::string_view);

@@ -1,5 +1,5 @@
 // The events of a streamed response. Event number and sequence_number are the same, so every event is a function of
-// its number: created, in_progress, [the reasoning item], the message or the call, completed or incomplete.
+// its number: created, in_progress, [the reasoning item], the message, the calls, completed or incomplete.
 #include <memory>
 
 #include "mock/responses.hpp"
@@ -18,7 +18,11 @@ class Events {
 public:
     explicit Events(ResponseShape shape) : shape_(std::move(shape)) {}
 
-    std::size_t count() const { return 2 + reasoning_events() + item_events() + 1; }
+    std::size_t count() const {
+        std::size_t events = 2 + reasoning_events() + message_events() + (shape_.reply.finishes ? 1 : 0);
+        for (const ToolCall& call : shape_.reply.calls) events += call.arguments.size() + around_call;
+        return events;
+    }
 
     bool append(std::size_t step, std::string& out) const {
         const std::size_t number = step;
@@ -26,18 +30,22 @@ public:
         step -= 2;
         if (step < reasoning_events()) return reasoning(out, number, step);
         step -= reasoning_events();
-        if (step < item_events()) return calls() ? call(out, number, step) : message(out, number, step);
+        if (step < message_events()) return message(out, number, step);
+        step -= message_events();
+        for (std::size_t i = 0; i < shape_.reply.calls.size(); ++i) {
+            const std::size_t own = shape_.reply.calls[i].arguments.size() + around_call;
+            if (step < own) return call(out, number, i, step);
+            step -= own;
+        }
         return whole(out, number, shape_.reply.cut ? "response.incomplete" : "response.completed", true);
     }
 
 private:
-    bool calls() const { return !shape_.reply.tool.empty(); }
     std::size_t reasoning_events() const {
         return shape_.reply.reasoning == 0 ? 0 : shape_.reply.reasoning + around_text;
     }
-    std::size_t item_events() const {
-        return calls() ? shape_.reply.arguments.size() + around_call : shape_.reply.text + around_text;
-    }
+    std::size_t message_events() const { return shape_.reply.is_call() ? 0 : shape_.reply.text.size() + around_text; }
+    std::size_t call_index(std::size_t call) const { return output_index() + (shape_.reply.is_call() ? 0 : 1) + call; }
     std::size_t output_index() const { return shape_.reply.reasoning == 0 ? 0 : 1; }
 
     static bool event(std::string& out, std::size_t number, std::string_view type, json::object fields) {
@@ -92,10 +100,10 @@ private:
     }
 
     bool message(std::string& out, std::size_t number, std::size_t step) const {
-        const std::size_t tokens = shape_.reply.text;
+        const std::size_t tokens = shape_.reply.text.size();
         if (step >= 2 && step < 2 + tokens) {
             std::string literal(1, '"');
-            append_token(literal, shape_.reply.seed, step - 2);
+            shape_.reply.text.append(literal, step - 2);
             const std::string where = R"("item_id":")" + shape_.message_id() + R"(","output_index":)" +
                                       std::to_string(output_index()) + R"(,"content_index":0,"logprobs":[],)";
             return delta(out, number, "response.output_text.delta", where, literal + '"');
@@ -118,23 +126,24 @@ private:
         return item(out, number, output_index(), shape_.message_item(true), true);
     }
 
-    bool call(std::string& out, std::size_t number, std::size_t step) const {
-        const std::size_t pieces = shape_.reply.arguments.size();
-        if (step == 0) return item(out, number, output_index(), shape_.call_item(false), false);
+    bool call(std::string& out, std::size_t number, std::size_t index, std::size_t step) const {
+        const ToolCall& made = shape_.reply.calls[index];
+        const std::size_t pieces = made.arguments.size(), place = call_index(index);
+        if (step == 0) return item(out, number, place, shape_.call_item(index, false), false);
         if (step <= pieces) {
             const std::string where =
-                R"("item_id":")" + shape_.call_id() + R"(","output_index":)" + std::to_string(output_index()) + ",";
+                R"("item_id":")" + shape_.call_id(index) + R"(","output_index":)" + std::to_string(place) + ",";
             return delta(out, number, "response.function_call_arguments.delta", where,
-                         json_text(shape_.reply.arguments[step - 1]));
+                         json_text(made.arguments[step - 1]));
         }
         if (step == pieces + 1) {
             return event(out, number, "response.function_call_arguments.done",
-                         {{"item_id", shape_.call_id()},
-                          {"output_index", output_index()},
-                          {"name", shape_.reply.tool},
-                          {"arguments", shape_.reply.arguments_text()}});
+                         {{"item_id", shape_.call_id(index)},
+                          {"output_index", place},
+                          {"name", made.name},
+                          {"arguments", made.arguments_text()}});
         }
-        return item(out, number, output_index(), shape_.call_item(true), true);
+        return item(out, number, place, shape_.call_item(index, true), true);
     }
 
     ResponseShape shape_;

@@ -27,6 +27,7 @@ json::object echo_of(const Document& document) {
                       {"top_p", 1.0},
                       {"truncation", "disabled"},
                       {"user", nullptr}};
+    if (document.flag("background")) echo["background"] = true;
     for (auto& [key, value] : echo)
         if (const auto* asked = document.find(key)) value = json::value(*asked, json::storage_ptr());
     return echo;
@@ -74,10 +75,11 @@ json::object ResponseShape::message_item(bool done) const {
             {"content", std::move(content)}};
 }
 
-json::object ResponseShape::call_item(bool done) const {
-    return {{"id", call_id()},           {"type", "function_call"},
-            {"status", status_of(done)}, {"call_id", reply.id("call_")},
-            {"name", reply.tool},        {"arguments", done ? reply.arguments_text() : std::string()}};
+json::object ResponseShape::call_item(std::size_t call, bool done) const {
+    const ToolCall& made = reply.calls[call];
+    return {{"id", call_id(call)},       {"type", "function_call"},
+            {"status", status_of(done)}, {"call_id", reply.id("call_", call)},
+            {"name", made.name},         {"arguments", done ? made.arguments_text() : std::string()}};
 }
 
 json::object ResponseShape::response(bool done) const {
@@ -88,7 +90,8 @@ json::object ResponseShape::response(bool done) const {
     if (!done) return document;
     json::array output;
     if (reply.reasoning != 0) output.push_back(reasoning_item(true));
-    output.push_back(reply.tool.empty() ? message_item(true) : call_item(true));
+    if (!reply.is_call()) output.push_back(message_item(true));
+    for (std::size_t i = 0; i < reply.calls.size(); ++i) output.push_back(call_item(i, true));
     document["output"] = std::move(output);
     document["usage"] = usage_of(reply);
     if (reply.cut) {
@@ -98,20 +101,27 @@ json::object ResponseShape::response(bool done) const {
     return document;
 }
 
-Answer responses(const Request& request) {
+Answer responses(const Request& request, World& world) {
     const Document& document = *request.document;
     if (document.refusal()) return *document.refusal();
     const auto* input = document.find("input");
     if (!input || !(input->is_string() || (input->is_array() && !input->get_array().empty())))
         return refuse(request, 400, "Missing required parameter: 'input'.", "missing_parameter", "input");
     std::optional<Answer> refusal;
-    const Ask ask{document.find("instructions"), input, "max_output_tokens", {}, false};
-    Reply reply = compose(request, document, ask, refusal);
+    Reply reply = compose(request, document, ask_of(request.path, document), refusal);
     if (refusal) return *refusal;
     ResponseShape shape(std::move(reply), document);
     Answer answer;
-    if (document.streams()) return stream_of(std::move(shape));
-    answer.body = json::serialize(shape.response(true));
+    const std::string id = shape.reply.id("resp_");
+    std::string whole = json::serialize(shape.response(true));
+    if (!document.streams()) {
+        answer.body = std::move(whole);
+        return answer;
+    }
+    answer = stream_of(std::move(shape));
+    if (document.flag("background"))
+        world.responses.keep(
+            {id, std::string(document.asked_model()), std::move(whole), answer.event, answer.events, request.at});
     return answer;
 }
 

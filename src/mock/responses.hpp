@@ -17,13 +17,13 @@ public:
     boost::json::object response(bool done) const;
     boost::json::object reasoning_item(bool done) const;
     boost::json::object message_item(bool done) const;
-    boost::json::object call_item(bool done) const;
+    boost::json::object call_item(std::size_t call, bool done) const;
     boost::json::object text_part(bool done) const;
     boost::json::object summary_part(bool done) const;
 
     std::string reasoning_id() const { return reply.id("rs_"); }
     std::string message_id() const { return reply.id("msg_"); }
-    std::string call_id() const { return reply.id("fc_"); }
+    std::string call_id(std::size_t call) const { return reply.id("fc_", call); }
 
     Reply reply;
 

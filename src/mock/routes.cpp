@@ -4,10 +4,14 @@
 #include "mock/door.hpp"
 #include "mock/endpoints.hpp"
 #include "mock/reply.hpp"
+#include "mock/rewriting.hpp"
+#include "mock/testimony.hpp"
 #include "mock/words.hpp"
 
 namespace streamkeeper::mock {
 namespace {
+
+constexpr std::size_t most_testimonies = 64;
 
 struct Route {
     std::string_view method, path;
@@ -16,15 +20,11 @@ struct Route {
 };
 
 constexpr std::array routes{
-    Route{"POST", "/chat/completions", chat, true},
-    Route{"POST", "/completions", completions, true},
-    Route{"POST", "/responses", responses, true},
-    Route{"POST", "/messages", messages, true},
-    Route{"POST", "/messages/count_tokens", count_tokens, true},
-    Route{"POST", "/embeddings", embeddings, true},
-    Route{"POST", "/audio/transcriptions", transcriptions},
-    Route{"POST", "/audio/speech", speech, true},
-    Route{"GET", "/models", list_models},
+    Route{"POST", "/chat/completions", chat, true}, Route{"POST", "/completions", completions, true},
+    Route{"POST", "/responses", nullptr, true},  // stores what it answers
+    Route{"POST", "/messages", messages, true},     Route{"POST", "/messages/count_tokens", count_tokens, true},
+    Route{"POST", "/embeddings", embeddings, true}, Route{"POST", "/audio/transcriptions", transcriptions},
+    Route{"POST", "/audio/speech", speech, true},   Route{"GET", "/models", list_models},
 };
 
 /// The path behind `/v1` (or `/v2`, T-Systems' base), or empty.
@@ -63,8 +63,10 @@ Answer follow(const Request& request, World& world, const Way& way) {
     const std::string_view path = way.path;
     const bool reads = request.method == "GET" || request.method == "HEAD";
     const std::string_view method = reads ? "GET" : request.method;
-    if (way.route)
-        return way.route->method == method ? way.route->answer(request) : wrong_method(request, way.route->method);
+    if (way.route && way.route->method != method) return wrong_method(request, way.route->method);
+    if (way.route) return way.route->answer ? way.route->answer(request) : responses(request, world);
+    if (!response_id(path).empty() && method == (path.ends_with("/cancel") ? "POST" : "GET"))
+        return show_response(request, world.responses, path);
     if (path == "/files") {
         if (method == "POST") return upload_file(request, world);
         return reads ? list_files(request, world) : wrong_method(request, "GET, POST");
@@ -74,13 +76,18 @@ Answer follow(const Request& request, World& world, const Way& way) {
     return unknown_endpoint(request);
 }
 
-Named model_of(const Request& request, const World& world) {
+Named named(const World& world, std::string_view asked) {
+    const std::string_view name = world.models.without_fault(asked);
+    return {asked, name, world.models.find(name)};
+}
+
+Named model_of(const Request& request, const World& world, const Way& way) {
     if (const Document* document = request.document)
         return {document->asked_model(), document->model(), document->known_model()};
+    const StoredResponse* const stored = world.responses.find(response_id(way.path), request.at);
+    if (stored) return named(world, stored->model);
     const Part* const part = request.form ? request.form->find("model") : nullptr;
-    if (!part) return {};
-    const std::string_view name = world.models.without_fault(part->value);
-    return {part->value, name, world.models.find(name)};
+    return part ? named(world, part->value) : Named();
 }
 
 Answer healthy(const Request& request, World& world, const Way& way) {
@@ -94,7 +101,11 @@ Answer healthy(const Request& request, World& world, const Way& way) {
 }
 
 Answer decide(Request& request, World& world, Document* document, const Way& way, const Named& model) {
-    const auto served = [&] { return healthy(request, world, way); };
+    const auto served = [&] {
+        Answer said = healthy(request, world, way);
+        if (request.character.ascii) escape_all(said);
+        return said;
+    };
     if (request.limit_wait) return perform(request.fault, request, served);
     if (request.path == "/api/models" && request.method == "GET") return list_public_models(request);
     if (request.refusal.status != 0)
@@ -106,6 +117,7 @@ Answer decide(Request& request, World& world, Document* document, const Way& way
         request.fault = choose_fault(request, world, model, mistake);
         if (!mistake.empty()) return refuse(request, 400, "The fault is not understood: " + mistake, "mock_fault");
     }
+    choose_character(request, world, model);
     if (!request.fault) return served();
     if (document && request.fault->whole) document->answer_whole();
     return perform(request.fault, request, served);
@@ -120,8 +132,12 @@ Answer answer(Request& request, World& world) {
     std::optional<Document> document;
     if (way.route && way.route->takes_document && request.method == "POST")
         request.document = &document.emplace(request);
-    const Named model = model_of(request, world);
+    const Named model = model_of(request, world, way);
     Answer made = decide(request, world, document ? &*document : nullptr, way, model);
+    if ((made.testimony = testify(request))) {
+        if (world.testimonies.size() == most_testimonies) world.testimonies.pop_front();
+        world.testimonies.push_back(made.testimony);
+    }
     request.document = nullptr;
     made.delay += world.delay;
     if (world.jitter.count() != 0)

@@ -15,6 +15,7 @@
 #include "mock/door.hpp"
 #include "mock/framing.hpp"
 #include "mock/hints.hpp"
+#include "mock/testimony.hpp"
 #include "mock/upload.hpp"
 
 namespace streamkeeper::mock {
@@ -28,6 +29,7 @@ constexpr std::size_t first_read = 16 * 1024, body_read = 64 * 1024;
 constexpr std::size_t most_pipelined = 256 * 1024;
 constexpr std::uint32_t most_head = 256 * 1024;
 constexpr std::size_t most_json = 128 * 1024 * 1024;
+constexpr auto comment_pause = std::chrono::milliseconds(50);
 constexpr auto farewell = std::chrono::seconds(1);  // how long a closed connection may still be read
 constexpr auto reset_patience = std::chrono::milliseconds(10'000), reset_pause = std::chrono::milliseconds(1);
 
@@ -168,6 +170,7 @@ private:
         request_.form = upload.form ? &*upload.form : nullptr;
         keep_alive_ = message.keep_alive() && message.version() == 11 && !request_.early;
         Answer made = answer(request_, shared_.world);
+        keep_alive_ = keep_alive_ && !made.http10;
         if (request_.sequence != 0) shared_.recorder.write(request_, made);
         send(std::move(made), message.version() == 11);
     }
@@ -193,6 +196,13 @@ private:
         facts.body_wanted = request_.method != "HEAD";
         facts.anthropic = shape_of(request_.path) == Shape::anthropic;
         wire_ = answer.wire;
+        if (wire_.ending == Ending::comments && !answer.event) {  // a document has no room for comments
+            wire_.ending = Ending::silence;
+            wire_.left = wire_.border;
+        }
+        testimony_ = answer.testimony;
+        const bool own = answer.status == 200 && !answer.event && !(answer.fault && answer.fault->replaces());
+        document_tokens_ = testimony_ && own ? testimony_->tokens : 0;
         const auto delay = request_.knobs.delay + answer.delay;
         framing_ = Framing(std::move(answer), request_.knobs, facts);
         const bool takes_time =
@@ -208,15 +218,20 @@ private:
             if (framing_.silent()) return;
             return wire_.ending != Ending::none && !wire_.left ? break_off() : finish();
         }
+        const std::size_t whole = piece_.size();
         wire_.clip(piece_);
+        tokens_ = piece_.size() == whole ? framing_.tokens() : 0;
         written_ = 0;
-        if (!framing_.wants_pause() || request_.knobs.interval.count() == 0) return write();
-        after(request_.knobs.interval, [](Session& session) { session.write(); });
+        const auto interval = framing_.wants_pause() ? request_.knobs.interval : std::chrono::milliseconds(0);
+        const auto pause = std::exchange(commenting_, framing_.comments()) ? comment_pause : interval;
+        if (pause.count() == 0) return write();
+        after(pause, [](Session& session) { session.write(); });
     }
 
     void write() {
+        if (written_ == 0) emit(tokens_);
         const auto left = asio::buffer(piece_) + written_;
-        const std::size_t most = wire_.drip.count() == 0 ? left.size() : wire_.drip_bytes;
+        const std::size_t most = wire_.drips() ? std::max<std::size_t>(wire_.drip_bytes, 1) : left.size();
         asio::async_write(stream_, asio::buffer(left, most), [self = self()](error_code error, std::size_t n) {
             if (error) return self->close();
             if (self->state_ == State::answering) self->written(n);
@@ -229,9 +244,27 @@ private:
         after(wire_.drip, [](Session& session) { session.write(); });
     }
 
+    void emit(std::size_t tokens) {
+        if (testimony_ && tokens != 0) testimony_->emit(tokens, shared_.now());
+    }
+
+    /// The answer is over: all is said, a fault ended it, or the client.
+    void end_testimony(bool client_left) {
+        if (!testimony_) return;
+        testimony_->end(shared_.now(), client_left);
+        shared_.recorder.write_end(*testimony_);
+        testimony_.reset();
+    }
+
     void finish() {
+        emit(document_tokens_);
+        end_testimony(false);
         framing_ = Framing();
         if (keep_alive_) return expect_request();
+        end_connection();
+    }
+
+    void end_connection() {
         if constexpr (is_tls) {
             state_ = State::closing;
             after(farewell, [](Session& session) { session.close(); });
@@ -252,8 +285,11 @@ private:
 
     /// The answer ends here because a fault says so. Under TLS no close_notify tells that this was meant.
     void break_off() {
+        if (wire_.ending == Ending::end_chunked || wire_.ending == Ending::comments) return finish();
         framing_ = Framing();
-        if (wire_.ending == Ending::fin) half_close();
+        if (wire_.ending != Ending::silence) end_testimony(false);
+        if (wire_.ending == Ending::fin || wire_.ending == Ending::chunk_border) half_close();
+        if (wire_.ending == Ending::close_notify) end_connection();
         if (wire_.ending == Ending::rst) reset(reset_patience / reset_pause);
     }
 
@@ -276,6 +312,7 @@ private:
     }
 
     void close() {
+        end_testimony(true);
         gone_ = true;
         timer_.cancel();
         error_code ignored;
@@ -294,7 +331,9 @@ private:
     Framing framing_;
     Wire wire_;
     std::string piece_, ip_;
-    std::size_t written_ = 0;
+    std::size_t written_ = 0, tokens_ = 0, document_tokens_ = 0;
+    bool commenting_ = false;
+    std::shared_ptr<Testimony> testimony_;
 };
 
 }  // namespace

@@ -21,7 +21,8 @@ struct Shared {
     boost::asio::ssl::context* tls = nullptr;  ///< nullptr: plain HTTP
     std::uint64_t requests = 0;
 
-    Shared(World all, const std::string& record_file) : world(std::move(all)), recorder(record_file) {}
+    Shared(World all, const std::string& record_file, bool record_tokens)
+        : world(std::move(all)), recorder(record_file, record_tokens) {}
 
     const std::string& date();  ///< the `Date` line, made once a second
     Instant now() const;

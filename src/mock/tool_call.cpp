@@ -62,12 +62,12 @@ bool says_tool(const json::value* content) {
     return false;
 }
 
-bool asked_by_user(const json::value* conversation) {
+bool asked_by_user(const Opening& opening, const json::value* conversation) {
     if (!conversation) return false;
-    const auto* messages = conversation->if_array();
-    if (!messages) return says_tool(conversation);
-    if (messages->empty() || string_member(&messages->back(), "role") != "user") return false;
-    return says_tool(member(&messages->back(), "content"));
+    if (!opening.messages) return says_tool(conversation);
+    if (opening.count == 0) return false;
+    const json::value& last = (*opening.messages)[opening.count - 1];
+    return string_member(&last, "role") == "user" && says_tool(member(&last, "content"));
 }
 
 json::value sample(const json::value& schema, std::uint64_t seed, std::size_t index) {
@@ -105,11 +105,29 @@ std::vector<std::string> split(const std::string& text) {
 
 }  // namespace
 
-ToolCall choose_tool(const json::value* tools, const json::value* choice, const json::value* conversation,
-                     std::uint64_t seed) {
+std::string ToolCall::arguments_text() const {
+    std::string joined;
+    for (const auto& piece : arguments) joined += piece;
+    return joined;
+}
+
+CallPiece piece_in_turn(const std::vector<ToolCall>& calls, std::size_t number) {
+    for (std::size_t round = 0;; ++round) {
+        bool any = false;
+        for (std::size_t i = 0; i < calls.size(); ++i) {
+            if (round >= calls[i].arguments.size()) continue;
+            if (number-- == 0) return {i, round};
+            any = true;
+        }
+        if (!any) return {};
+    }
+}
+
+ToolCall choose_tool(const json::value* tools, const json::value* choice, const Opening& opening,
+                     const json::value* conversation, std::uint64_t seed) {
     const auto* list = tools ? tools->if_array() : nullptr;
     const Choice wish = read_choice(choice);
-    if (!list || wish.forbidden || (!wish.forced && !asked_by_user(conversation))) return {};
+    if (!list || wish.forbidden || (!wish.forced && !asked_by_user(opening, conversation))) return {};
     const auto* tool = pick(*list, wish.name);
     if (!tool) return {};
     return {std::string(string_member(tool, "name")), split(sample_arguments(tool, seed))};

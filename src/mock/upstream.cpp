@@ -79,7 +79,7 @@ struct MockUpstream::Impl {
 
     Impl(const MockOptions& options, mock::Script script)
         : default_key(has_default_key(script)),
-          shared(mock::World(std::move(script), options.key.empty()), options.record_file),
+          shared(mock::World(std::move(script), options.key.empty()), options.record_file, options.record_tokens),
           io(1),
           acceptor(io),
           pause(io) {

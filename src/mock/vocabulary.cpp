@@ -7,7 +7,7 @@
 #include "mock/hints.hpp"
 #include "mock/knobs.hpp"
 #include "mock/values.hpp"
-#include "streamkeeper/config.hpp"
+#include "mock/word_table.hpp"
 
 namespace streamkeeper::mock {
 
@@ -33,6 +33,8 @@ constexpr std::array named_errors{
                "The request was refused by the content policy."},
     NamedError{"no_stream_options", 400, "invalid_request_error", "unknown_parameter", "stream_options",
                "Unrecognized request argument supplied: stream_options"},
+    NamedError{"expired", 400, "invalid_request_error", "", "",
+               "This response can no longer be streamed because it is more than 5 minutes old"},
 };
 
 struct ShapeWord {
@@ -53,111 +55,9 @@ constexpr std::array shapes{
     ShapeWord{"text", ErrorShape::text},
     ShapeWord{"html", ErrorShape::html},
     ShapeWord{"empty", ErrorShape::empty},
-};
-
-enum class Value { none, optional, required };
-
-struct Word {
-    std::string_view name;
-    Value value;
-    std::string_view expects;  ///< what the value must be
-    bool (*set)(Fault&, std::string_view value);
-};
-
-bool set_text(std::string& target, std::string_view value) {
-    target = value;
-    return true;
-}
-
-bool set_count(std::size_t& target, std::string_view value) {
-    const auto number = whole_number(value);
-    if (number) target = *number;
-    return number.has_value();
-}
-
-bool set_duration(std::chrono::milliseconds& target, std::string_view value) {
-    const auto duration = parse_duration(value);
-    if (!duration || *duration == no_limit) return false;
-    target = *duration;
-    return true;
-}
-
-/// An empty value: the ending comes behind the whole answer.
-bool set_ending(Fault& fault, Ending ending, std::string_view value) {
-    if (fault.wire.ending != Ending::none) return false;
-    fault.wire.ending = ending;
-    if (value.empty()) return true;
-    fault.wire.left = whole_number(value);
-    return fault.wire.left.has_value();
-}
-
-bool set_flag(bool& flag) { return flag = true; }
-
-constexpr std::string_view a_duration = "a duration like 250ms, 5s or 2m", bytes = "a number of bytes";
-constexpr std::string_view an_offset = "a number of bytes, and one of close, rst, stall and hang is enough";
-
-constexpr std::array words{
-    Word{"status", Value::required, "a status from 200 to 599",
-         [](Fault& fault, std::string_view value) {
-             const auto number = whole_number(value, 599);
-             if (number) fault.status = static_cast<unsigned>(*number);
-             return number.has_value() && *number >= 200;
-         }},
-    Word{"ok", Value::none, "", [](Fault&, std::string_view) { return true; }},
-    Word{"shape", Value::required, error_shape_words,
-         [](Fault& fault, std::string_view value) { return (fault.shape = error_shape(value)).has_value(); }},
-    Word{"type", Value::required, "", [](Fault& f, std::string_view value) { return set_text(f.type, value); }},
-    Word{"code", Value::required, "", [](Fault& f, std::string_view value) { return set_text(f.code, value); }},
-    Word{"param", Value::required, "", [](Fault& f, std::string_view value) { return set_text(f.param, value); }},
-    Word{"message", Value::required, "", [](Fault& f, std::string_view value) { return set_text(f.message, value); }},
-    Word{"html", Value::none, "",
-         [](Fault& fault, std::string_view) {
-             fault.shape = ErrorShape::html;
-             return true;
-         }},
-    Word{"json_error", Value::none, "",
-         [](Fault& fault, std::string_view) {
-             fault.place = ErrorPlace::json_in_200;
-             return true;
-         }},
-    Word{"sse_error", Value::optional, "a number of events",
-         [](Fault& fault, std::string_view value) {
-             fault.place = ErrorPlace::sse_in_200;
-             return value.empty() || set_count(fault.events_before_error, value);
-         }},
-    Word{"json", Value::none, "", [](Fault& fault, std::string_view) { return set_flag(fault.whole); }},
-    Word{"empty", Value::none, "", [](Fault& fault, std::string_view) { return set_flag(fault.empty); }},
-    Word{"events", Value::required, "a number of events",
-         [](Fault& f, std::string_view value) { return (f.events = whole_number(value)).has_value(); }},
-    Word{"remaining", Value::required, "a number",
-         [](Fault& f, std::string_view value) { return whole_number(value) && set_text(f.remaining, value); }},
-    Word{"should_retry", Value::required, "true or false",
-         [](Fault& fault, std::string_view value) {
-             fault.headers.emplace_back("x-should-retry", value);
-             return value == "true" || value == "false";
-         }},
-    Word{"skew", Value::required, "whole seconds, also negative",
-         [](Fault& fault, std::string_view value) {
-             const bool negative = value.substr(0, 1) == "-";
-             const auto number = whole_number(value.substr(negative ? 1 : 0));
-             fault.clock_skew = std::chrono::seconds(number.value_or(0)) * (negative ? -1 : 1);
-             return number.has_value();
-         }},
-    Word{"delay", Value::required, a_duration, [](Fault& f, std::string_view v) { return set_duration(f.delay, v); }},
-    Word{"jitter", Value::required, a_duration, [](Fault& f, std::string_view v) { return set_duration(f.jitter, v); }},
-    Word{"drip", Value::required, a_duration,
-         [](Fault& f, std::string_view v) { return set_duration(f.wire.drip, v); }},
-    Word{"drip_bytes", Value::required, bytes,
-         [](Fault& f, std::string_view v) { return set_count(f.wire.drip_bytes, v) && f.wire.drip_bytes != 0; }},
-    Word{"close", Value::optional, an_offset,
-         [](Fault& fault, std::string_view value) { return set_ending(fault, Ending::fin, value); }},
-    Word{"rst", Value::optional, an_offset,
-         [](Fault& fault, std::string_view value) { return set_ending(fault, Ending::rst, value); }},
-    Word{"stall", Value::required, an_offset,
-         [](Fault& fault, std::string_view value) { return set_ending(fault, Ending::silence, value); }},
-    Word{"hang", Value::none, an_offset,
-         [](Fault& fault, std::string_view) { return set_ending(fault, Ending::silence, "0"); }},
-    Word{"early", Value::none, "", [](Fault& fault, std::string_view) { return set_flag(fault.early); }},
+    ShapeWord{"field", ErrorShape::field},
+    ShapeWord{"event", ErrorShape::event},
+    ShapeWord{"finish_error", ErrorShape::finish_error},
 };
 
 template <class Entry, std::size_t size>
@@ -166,7 +66,14 @@ const Entry* find_in(const std::array<Entry, size>& table, std::string_view name
     return it == table.end() ? nullptr : &*it;
 }
 
-const Word* find_word(std::string_view name) { return find_in(words, name, &Word::name); }
+std::array<std::span<const Word>, 3> all_words() { return {fault_words(), stream_words(), character_words()}; }
+
+const Word* find_word(std::string_view name) {
+    for (const auto table : all_words())
+        for (const Word& word : table)
+            if (word.name == name) return &word;
+    return nullptr;
+}
 const NamedError* find_named(std::string_view name) { return find_in(named_errors, name, &NamedError::word); }
 
 std::string normal(std::string_view word) {
@@ -210,6 +117,12 @@ bool is_word(std::string_view word) {
     return find_word(name) || find_named(name) || hint_named(name);
 }
 
+bool is_character_word(std::string_view word) {
+    const std::string name = normal(word);
+    const auto table = character_words();
+    return std::any_of(table.begin(), table.end(), [&](const Word& each) { return each.name == name; });
+}
+
 bool needs_value(std::string_view word) {
     const Word* const known = find_word(normal(word));
     return known && known->value == Value::required;
@@ -217,7 +130,8 @@ bool needs_value(std::string_view word) {
 
 std::string_view nearest_word(std::string_view word) {
     std::vector<std::string_view> all;
-    for (const auto& each : words) all.push_back(each.name);
+    for (const auto table : all_words())
+        for (const Word& each : table) all.push_back(each.name);
     for (const auto& each : named_errors) all.push_back(each.word);
     for (const auto& each : hint_words()) all.push_back(each.name);
     return configuration::nearest(normal(word), all);
@@ -280,6 +194,12 @@ std::string FaultWriter::finish() {
         fault_.stream_options_only = named_->word == "no_stream_options";
     }
     if (!fault_.status && fault_.place != ErrorPlace::status) fault_.status = 500;
+    const auto in_stream = {ErrorShape::field, ErrorShape::event, ErrorShape::finish_error};
+    const bool for_streams =
+        fault_.shape && std::find(in_stream.begin(), in_stream.end(), *fault_.shape) != in_stream.end();
+    if ((for_streams || fault_.then_done) && fault_.place != ErrorPlace::sse_in_200)
+        return "the shapes field, event and finish_error, and `then_done`, are of errors in a stream: add "
+               "`sse_error=N`";
     if (!fault_.status && fault_.shape == ErrorShape::html) fault_.status = 200;
     if (fault_.text.empty()) fault_.text = "ok";
     return complete();

@@ -44,11 +44,14 @@ private:
 
 std::optional<ErrorShape> error_shape(std::string_view word);
 inline constexpr std::string_view error_shape_words =
-    "openai, apertis, anthropic, google, openrouter, detail, detail_list, string, top_level, text, html or empty";
+    "openai, apertis, anthropic, google, openrouter, detail, detail_list, string, top_level, text, html or empty; in a "
+    "stream also "
+    "field, event or finish_error";
 
 /// The spelling that is meant, e.g. `retry_after` for `Retry-after`; empty if it is far from all.
 std::string_view nearest_word(std::string_view word);
 bool is_word(std::string_view word);
-bool needs_value(std::string_view word);  ///< false also for hints: a limiter's have none
+bool is_character_word(std::string_view word);  ///< about the model, not about one act
+bool needs_value(std::string_view word);        ///< false also for hints: a limiter's have none
 
 }  // namespace streamkeeper::mock

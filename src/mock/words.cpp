@@ -81,6 +81,10 @@ std::string text(std::uint64_t seed, std::size_t count) {
 
 std::uint64_t other_seed(std::uint64_t seed, std::uint64_t which) { return mix(seed ^ mix(which)); }
 
+double logprob(std::uint64_t seed, std::size_t index) {
+    return -0.125 * static_cast<double>(other_seed(seed, 70 + index) % 32);
+}
+
 std::string hex(std::uint64_t value) {
     std::string out(16, '0');
     for (auto it = out.rbegin(); it != out.rend(); ++it, value >>= 4) *it = "0123456789abcdef"[value & 15];

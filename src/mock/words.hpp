@@ -30,6 +30,9 @@ std::string text(std::uint64_t seed, std::size_t count);
 /// A seed that differs from `seed` in every bit's chance: for a second text of the same request.
 std::uint64_t other_seed(std::uint64_t seed, std::uint64_t which);
 
+/// A made-up log probability, the same for the same token: -k/8.
+double logprob(std::uint64_t seed, std::size_t index);
+
 /// Sixteen hexadecimal digits, for ids.
 std::string hex(std::uint64_t);
 

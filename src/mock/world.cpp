@@ -38,6 +38,9 @@ void World::clear() {
     }
     named.clear();
     asked.clear();
+    drifting.clear();
+    testimonies.clear();
+    responses.clear();
     tally = Tally();
 }
 
@@ -47,10 +50,12 @@ json::object World::state() const {
         if (tally.statuses[i] != 0) statuses[i == 0 ? "none" : std::to_string(i)] = tally.statuses[i];
     json::array each_rule;
     for (const auto& each : rules) each_rule.push_back(json::object{{"line", each.rule.line}, {"given", each.given}});
+    json::array answers;
+    for (const auto& each : testimonies) answers.push_back(each->state());
     return {{"requests", tally.requests},     {"statuses", std::move(statuses)},
             {"models", counts(tally.models)}, {"faults", counts(tally.faults)},
             {"keys", keys.state()},           {"limits", limits.state()},
-            {"rules", std::move(each_rule)}};
+            {"rules", std::move(each_rule)},  {"answers", std::move(answers)}};
 }
 
 }  // namespace streamkeeper::mock

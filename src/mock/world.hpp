@@ -3,12 +3,16 @@
 
 #include <boost/json/fwd.hpp>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "mock/answer.hpp"
 #include "mock/lookup.hpp"
 #include "mock/script.hpp"
+#include "mock/stored_responses.hpp"
+#include "mock/testimony.hpp"
 
 namespace streamkeeper::mock {
 
@@ -45,7 +49,10 @@ struct World {
     std::optional<ErrorShape> errors;
     std::optional<Bytes> max_body;
     std::chrono::milliseconds delay{0}, jitter{0};
-    Lookup<Performance> named, asked;  ///< plays of model names and of x-mock-fault, by their text
+    Lookup<Performance> named, asked;                    ///< plays of model names and of x-mock-fault, by their text
+    Lookup<std::size_t> drifting;                        ///< requests of plays whose model drifts
+    std::deque<std::shared_ptr<Testimony>> testimonies;  ///< of the newest answers
+    StoredResponses responses;
     Tally tally;
     std::vector<StoredFile> files;  ///< the newest 1,000 uploads, without their content
 };

@@ -200,7 +200,7 @@ class Door(WithMock):
         error = self.mock.json("POST", "/v1/chat/completions", ask(model="gpt-none"), status=404)["error"]
         self.assertEqual((error["code"], error["type"]), ("model_not_found", "invalid_request_error"))
         self.mock.json("POST", "/v1/chat/completions", ask(stream_options={"include_usage": True}), status=400)
-        self.mock.json("POST", "/v1/chat/completions", ask(n=2), status=400)
+        self.mock.json("POST", "/v1/chat/completions", ask(n=5), status=400)
         self.mock.json("POST", "/v1/messages", ask(), status=400)
         self.mock.json("POST", "/v1/chat/completions", ask(max_tokens=0), status=400)
 
