@@ -45,6 +45,14 @@ struct Action {
     std::string_view hint;           ///< of `fail`: what the user can do
 };
 
+/// What may follow a failure, by what the client has seen of the answer.
+enum class GoOn {
+    freely,      ///< it has seen nothing: any target may answer
+    anew,        ///< it has seen reasoning: any target may answer, and it counts for `resume.attempts`
+    same_model,  ///< it has seen text: only the upstream and model that wrote it may go on; counts likewise
+    never,       ///< nothing
+};
+
 /// What one request may do.
 struct LoopSettings {
     Retry retry;
@@ -59,11 +67,23 @@ struct LoopSettings {
 class AttemptLoop {
 public:
     /// Both outlive the loop.
-    AttemptLoop(std::vector<Target>& targets, const LoopSettings& settings) : targets_(targets), settings_(settings) {}
+    AttemptLoop(std::vector<Target>& targets, const LoopSettings& settings)
+        : targets_(targets), settings_(settings), deadline_(settings.deadline) {}
 
     Action start(TimePoint now) { return choose(now, std::nullopt); }
     /// An attempt has ended. The pass is given back.
-    Action on(const Outcome&, TimePoint now);
+    Action on(const Outcome&, TimePoint now, GoOn go_on = GoOn::freely);
+    /// Output was shown, and the answer broke: what counts from now on. `attempts` are the calls that may follow.
+    void extend(TimePoint deadline, unsigned attempts) {
+        deadline_ = deadline;
+        resume_attempts_ = attempts;
+    }
+    /// The upstream refused how it was asked to go on, and is asked in another way: at once.
+    Action in_another_way(TimePoint now);
+    /// The pass was spent on something else than the attempt (a probe): asks for another one.
+    Action once_more(TimePoint now);
+    /// There is no way to go on after all.
+    Action give_up(TimePoint now);
     /// A pause is over.
     Action go_on(TimePoint now) { return choose(now, current_); }
     /// A gate let the request go.
@@ -96,6 +116,8 @@ private:
     };
     // ---- attempt_loop.cpp: what an outcome means for this request
     Action after_failure(const Judgement&, TimePoint now);
+    Action after_break(const Outcome&, const Judgement&, GoOn go_on, TimePoint now);
+    Action resume(const Judgement&, TimePoint now);
     Action same_again(const Judgement&, TimePoint now);
     Action at_once(TimePoint now);
     void teach(const Outcome&, const Judgement&, TimePoint now);
@@ -121,10 +143,14 @@ private:
 
     std::vector<Target>& targets_;
     const LoopSettings& settings_;
+    TimePoint deadline_;
     Pass pass_;
     std::size_t current_ = 0;
     unsigned attempts_ = 0;  ///< upstream calls that count
     bool replaced_ = false;  ///< the one free replacement of a stale pooled connection is used
+    unsigned resume_attempts_ = 0;
+    unsigned resumes_ = 0;  ///< calls after output was shown that failed
+    bool resuming_ = false, same_model_ = false;
     bool usage_refused_ = false, sent_any_ = false, policy_only_ = false;
     std::optional<std::uint64_t> window_needed_;  ///< a model's context was too small: only larger ones
     std::unique_ptr<Failure> last_;

@@ -22,6 +22,7 @@ enum class Deadline {
     stream_idle,      ///< the next byte of an answer
     stream_progress,  ///< the next payload event
     total,            ///< the whole attempt
+    seam,             ///< a continuation's first words are judged by what has come
     linger,           ///< a connection that ends with an error is read until here
     pause,            ///< a pause before the next attempt, or the request's own deadline while it waits at a gate
     heartbeat,        ///< a stream's commit, then its next sign of life; outlives attempts

@@ -22,10 +22,27 @@ struct EventFacts {
     std::string_view finish_reason;  ///< valid as long as the event; empty if none
 };
 
+/// Which parts of an answer an event adds: what resuming has to know beyond `EventFacts`. Views are valid as long as
+/// the event.
+struct Shows {
+    bool opening = false;  ///< role, message_start, response.created and the like: shown once
+    bool text = false;     ///< of the only choice
+    bool reasoning = false;
+    bool call = false;       ///< a piece of a tool call
+    bool other = false;      ///< what can't be gone on with: refusal, audio, images, another choice
+    std::string_view words;  ///< the inside of the JSON string that is the text
+    // ---- what differs from event to event of one form
+    std::string_view inside;    ///< of the string of text or reasoning, if the event adds nothing else
+    std::string_view padding;   ///< of a string that means nothing
+    std::string_view sequence;  ///< the event's number
+};
+
 struct Dialect {
     std::string_view name;
     EventFacts (*read)(const sse::Event&);
-    bool done_marker;  ///< ends with `data: [DONE]`
+    /// Of an event whose data is valid JSON.
+    Shows (*shows)(const sse::Event&);
+    std::string_view closing;  ///< the event that ends a complete stream; empty if the last one with content does
     /// The dialect's error event, whole, with its blank line. `error_json` is valid JSON: an answer of `render_error`
     /// for the same endpoint, or the error object alone.
     std::string (*error_event)(std::string_view error_json);

@@ -42,6 +42,10 @@ inline constexpr int max_depth = 512;
 /// number or a string makes sense is the vendor's business.
 std::optional<Mistake> scan(std::string_view text, std::vector<Member>* members = nullptr);
 
+/// Where the string whose inside begins at `p` ends: its closing quote. Null if there is none before `end`, or what
+/// lies between is no inside of a JSON string.
+const char* inside_end(const char* p, const char* end);
+
 /// Compares a member's key with a plain ASCII name, escapes resolved.
 bool key_is(std::string_view text, const Member&, std::string_view name);
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,16 @@ struct FallbackRecord {
     std::string_view reason;
 };
 
+/// A call that was to go on with an answer which the client had seen in part.
+struct ResumeRecord {
+    std::string upstream, model;
+    std::string_view strategy;                    ///< `prefix`, `replay`, `native`
+    std::string_view outcome;                     ///< `ok`, `diverged`, `refused`, `broken`
+    std::string_view cause;                       ///< of the break: a reason of errors.md
+    std::size_t position = 0;                     ///< bytes of text that the client had
+    std::optional<std::chrono::nanoseconds> gap;  ///< from the break to the first byte that was shown again
+};
+
 /// How an exchange ended for the client.
 enum class Ending { ok, error, aborted, client_closed };
 std::string_view ending_label(Ending);
@@ -63,6 +74,7 @@ struct Record {
     std::vector<AttemptRecord> attempts;
     std::vector<WaitRecord> waits;
     std::vector<FallbackRecord> fallbacks;
+    std::vector<ResumeRecord> resumes;
     std::string_view
         fallback;         ///< why the answer comes from another target than the one asked for; empty if it does not
     bool resend = false;  ///< the client sent it before, and was refused

@@ -40,6 +40,13 @@ public:
     Scanner(std::string_view text, std::vector<Member>* members)
         : begin_(text.data()), p_(begin_), end_(begin_ + text.size()), members_(members) {}
 
+    /// `p` is behind the opening quote of a string.
+    static const char* inside_end(const char* p, const char* end) {
+        Scanner scanner({p, static_cast<std::size_t>(end - p)}, nullptr);
+        --scanner.p_;  // it is moved over the quote, which is not looked at
+        return scanner.string() ? scanner.p_ - 1 : nullptr;
+    }
+
     std::optional<Mistake> run() {
         if (document()) return std::nullopt;
         return mistake_;
@@ -261,6 +268,12 @@ bool Scanner::literal(std::string_view word) {
 
 std::optional<Mistake> scan(std::string_view text, std::vector<Member>* members) {
     return Scanner(text, members).run();
+}
+
+const char* inside_end(const char* p, const char* end) {
+    const char* const stop = byte_scan::string_run(p, end);
+    if (stop != end && *stop == '"') return stop;
+    return Scanner::inside_end(p, end);
 }
 
 Position position_of(std::string_view text, std::size_t offset) {

@@ -65,6 +65,16 @@ void read_usage_place(std::string_view data, EventFacts& facts) {
                   any_element(choices, [](std::string_view choice) { return filled(json::find(choice, "usage")); });
 }
 
+/// Errors of gateways that have no `error`: FastAPI's `detail`, a message with a code at the top, Google's array. No
+/// chunk is without `choices`, so nearly all are told by that name.
+bool is_other_error(std::string_view data) {
+    std::size_t at = 0;
+    if (!next_value(data, "\"choices\"", at).empty()) return false;
+    if (data.starts_with('[')) return true;
+    const auto has = [data](std::string_view name) { return filled(json::find(data, name)); };
+    return has("detail") || (has("message") && (has("code") || has("type") || has("status") || has("status_code")));
+}
+
 EventFacts read_chunk(const sse::Event& event, bool (*payload)(std::string_view)) {
     EventFacts facts;
     facts.error = error_in(event);
@@ -72,6 +82,7 @@ EventFacts read_chunk(const sse::Event& event, bool (*payload)(std::string_view)
         facts.terminal = true;
         return facts;
     }
+    facts.error = facts.error || is_other_error(event.data);
     facts.payload = payload(event.data);
     if (has_value(event.data, "\"finish_reason\""))
         json::for_each_element(json::find(event.data, "choices"), read_finish, &facts);
@@ -105,7 +116,8 @@ std::string error_chunk(std::string_view error_json) { return "data: " + wrapped
 const Dialect chat_dialect{
     "chat",
     read_chat,
-    true,
+    shows_of_chat,
+    "data: [DONE]\n\n",
     error_chunk,
     "data: {\"id\":\"\",\"object\":\"chat.completion.chunk\",\"created\":0,\"model\":\"\",\"choices\":[{\"index\":0,"
     "\"delta\":{},\"finish_reason\":null}]}\n\n",
@@ -114,7 +126,8 @@ const Dialect chat_dialect{
 const Dialect completions_dialect{
     "completions",
     read_completion,
-    true,
+    shows_of_completion,
+    "data: [DONE]\n\n",
     error_chunk,
     "data: {\"id\":\"\",\"object\":\"text_completion\",\"created\":0,\"model\":\"\",\"choices\":[{\"index\":0,"
     "\"text\":\"\",\"logprobs\":null,\"finish_reason\":null}]}\n\n",

@@ -38,5 +38,7 @@ std::string wrapped_error(std::string_view error_json);
 }  // namespace streamkeeper::event_parts
 
 namespace streamkeeper {
+Shows shows_of_chat(const sse::Event&), shows_of_completion(const sse::Event&), shows_of_message(const sse::Event&),
+    shows_of_response(const sse::Event&);
 extern const Dialect chat_dialect, completions_dialect, responses_dialect, messages_dialect;
-}
+}  // namespace streamkeeper

@@ -53,7 +53,8 @@ std::string error_event(std::string_view error_json) {
 
 }  // namespace
 
-const Dialect messages_dialect{"messages", read_typed, false, error_event,
-                               "event: ping\ndata: {\"type\":\"ping\"}\n\n"};
+const Dialect messages_dialect{"messages",       read_typed,
+                               shows_of_message, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+                               error_event,      "event: ping\ndata: {\"type\":\"ping\"}\n\n"};
 
 }  // namespace streamkeeper

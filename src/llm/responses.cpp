@@ -61,6 +61,6 @@ std::string error_event(std::string_view error_json) {
 }  // namespace
 
 // Its no-op, `keepalive`, carries a sequence number and is allowed only after `response.created`.
-const Dialect responses_dialect{"responses", read_typed, false, error_event, ""};
+const Dialect responses_dialect{"responses", read_typed, shows_of_response, "", error_event, ""};
 
 }  // namespace streamkeeper

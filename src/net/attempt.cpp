@@ -3,6 +3,7 @@
 
 #include "net/connector.hpp"
 #include "net/exchange.hpp"
+#include "net/resumption.hpp"
 #include "streamkeeper/forwarding.hpp"
 
 namespace streamkeeper::net {
@@ -212,6 +213,8 @@ void Exchange::read_hints(Leg& leg) {
         if (http::equal_ignoring_case(field.name, "x-request-id") ||
             http::equal_ignoring_case(field.name, "request-id"))
             record.vendor_request_id = shown_id(field.value, *config);
+        if (field.name.size() == 14 && http::equal_ignoring_case(field.name, "x-actual-model"))  // Apertis
+            vendor_fell_back = vendor_fell_back || field.value != record.model;
         if (field.name.size() == 14 && http::equal_ignoring_case(field.name, "x-should-retry"))
             leg.outcome.should_retry = should_retry(from.fields);
     }
@@ -236,8 +239,13 @@ void Exchange::make_request(Leg& leg, const Action& action) {
     http::UpstreamHead to{head.method, path,         target.upstream.get(),          target.key,
                           head.body,   asked.policy, head.websocket && !asked.policy};
     const bool refused = leg.state->usage_refused && target.upstream->stream_usage == StreamUsage::automatic;
-    const bool usage =
-        asked.policy && wants_usage(*target.upstream, asked.endpoint, facts, refused || action.how.without_usage);
+    BodyFacts streamed;
+    if (assembling) {
+        streamed = facts;
+        streamed.stream = true;
+    }
+    const bool usage = asked.policy && wants_usage(*target.upstream, asked.endpoint, assembling ? streamed : facts,
+                                                   refused || action.how.without_usage);
     to.same_request = !sent_once || (sent_target == action.target && sent_usage == usage && !target.renamed);
     sent_once = true;
     sent_target = action.target;
@@ -247,7 +255,13 @@ void Exchange::make_request(Leg& leg, const Action& action) {
                             head.body.kind == http::Framing::Kind::chunked);
         return;
     }
-    splices = splices_for(body.view(), facts, plan, target, usage);
+    if (going_on() && resumption->strategy == Strategy::native) return make_native_request(leg, target);
+    const bool continues = going_on() && resumption->strategy == Strategy::prefix;
+    splices = splices_for(body.view(), facts, continues ? Plan{} : plan, target, usage);
+    if (assembling) add_stream(splices, facts);
+    if (continues)
+        add_continuation(splices, body.view(), asked.endpoint, facts, *resumption->facts,
+                         {resumption->how.prefill, resumption->prefix, tokens_used()});
     std::vector<std::string_view> pieces = spliced(body.view(), splices);
     to.body = {http::Framing::Kind::length, 0};
     for (const std::string_view piece : pieces) to.body.length += piece.size();
@@ -270,8 +284,22 @@ Exchange::AnswerKind Exchange::kind_of_answer(Leg& leg) {
         page_instead(leg);
     if (leg.outcome.cause != Cause::answered) return AnswerKind::none;
     const bool events = dialect_of(asked.endpoint) && is_event_stream(from, facts.stream);
-    record.stream = events || early;  // what the client has, once it was promised a stream
+    record.stream = (events && facts.stream) || early;  // what the client has, once it was promised a stream
     return events ? AnswerKind::events : AnswerKind::document;
+}
+
+/// A stream survives what cuts a long silence (resumption.md, `assemble`).
+void Exchange::choose_assembling(const Outcome* last) {
+    const Assemble wish = config->stream.assemble;
+    if (assembling || facts.stream || wish == Assemble::off || !dialect_of(asked.endpoint)) return;
+    if (wish == Assemble::automatic) {
+        if (!last) return;
+        const bool late = last->cause == Cause::timeout && last->phase >= Phase::awaiting_head;
+        const bool cut = last->cause == Cause::closed && last->answer_began;
+        const bool said_late = last->cause == Cause::answered && (last->status == 504 || last->status == 524);
+        if (!late && !cut && !said_late) return;
+    }
+    assembling = facts.members > facts.fallback_members && can_stream(asked.endpoint, body.view());
 }
 
 Task<void> Exchange::attempt(AttemptLoop& loop, Action& action) {
@@ -290,7 +318,7 @@ Task<void> Exchange::attempt(AttemptLoop& loop, Action& action) {
     if (kind == AnswerKind::document)
         co_await relay_json(leg);
     else if (kind == AnswerKind::events)
-        co_await relay_events(leg, *dialect_of(asked.endpoint));
+        co_await relay_events(leg);
     else if (kind == AnswerKind::error)
         co_await read_error(leg);
     else if (kind == AnswerKind::raw)
@@ -300,8 +328,14 @@ Task<void> Exchange::attempt(AttemptLoop& loop, Action& action) {
     else if (kind == AnswerKind::tunnel)
         co_await tunnel(leg);
     if (!asked.policy && leg.request) body_read = leg.request->state() == RequestPump::State::done;
-    action = loop.on(leg.outcome, core.reactor.now());
+    choose_assembling(&leg.outcome);
+    note_resume(leg);
+    const bool otherwise = refused_prefix(leg);
+    const GoOn go_on = go_on_after(leg, loop);
+    action = loop.on(leg.outcome, core.reactor.now(), go_on);
+    if (otherwise && go_on != GoOn::never) action = loop.in_another_way(core.reactor.now());
     note(leg, loop);
+    note_break(loop);
     raw_error = std::move(leg.raw_error);
     settle(leg);
 }

@@ -46,7 +46,9 @@ Task<void> Exchange::loop_attempts() {
     AttemptLoop loop(plan.targets, settings);
     Action action = loop.start(core.reactor.now());
     while (action.kind != Action::Kind::finish && action.kind != Action::Kind::fail) {
-        if (action.kind == Action::Kind::send) {
+        if (action.kind == Action::Kind::send && wants_probe()) {
+            co_await probe_seam(loop, action);
+        } else if (action.kind == Action::Kind::send) {
             co_await attempt(loop, action);
         } else if (action.kind == Action::Kind::pause) {
             co_await pause(loop, action);
@@ -114,7 +116,7 @@ Task<void> Exchange::wait_at_gates(AttemptLoop& loop, Action& action) {
     const std::string_view cause = gate_cause_label(loop.waiting_for());
     if (body_read && session.in.empty()) session.in.release();
     head.fields.all.shrink_to_fit();  // thousands may wait
-    Waiter waiter(waiting_as(*this), false, deadline, [this] { core.wake_in_turn(session); });
+    Waiter waiter(waiting_as(*this), going_on(), deadline, [this] { core.wake_in_turn(session); });
     bool entered = false;
     for (const auto& [traffic, lanes] : loop.lanes()) {
         const bool in = traffic->gates.enter(waiter, lanes, began);

@@ -4,6 +4,7 @@
 #include "streamkeeper/forwarding.hpp"
 #include "streamkeeper/json_scan.hpp"
 #include "streamkeeper/judge.hpp"
+#include "streamkeeper/splicer.hpp"
 
 namespace streamkeeper::net {
 
@@ -11,8 +12,6 @@ namespace {
 
 /// Two agents' watchdogs count only events that they can parse (clients.md, 4).
 constexpr std::chrono::seconds noop_after{60};
-/// What every chunk of a stream repeats.
-constexpr std::string_view chunk_names[] = {"id", "created", "model"};
 
 /// Nothing a client can do by asking again changes these. The judge knows it of a vendor's failure; the status says it
 /// of our own refusals.
@@ -71,14 +70,15 @@ void Exchange::send_noop(TimePoint now) {
     last_event = now;
     const Dialect* const dialect = wanted_dialect();
     if (!dialect) return;
+    std::string names = splicer ? splicer->names() : std::string();
     if (asked.endpoint == Endpoint::responses) {  // only once its response.created was shown (resumption.md)
-        if (!shown_names.empty())
-            send_payload("event: keepalive\ndata: {\"type\":\"keepalive\"," + shown_names.substr(1) + "\n\n");
+        if (!names.empty()) send_payload("event: keepalive\ndata: {\"type\":\"keepalive\"," + names + "}\n\n");
         return;
     }
+    names = "{" + names + "}";
     std::string noop(dialect->noop);  // its names are blank, as in Azure's first chunk, until there are some
-    for (const std::string_view name : chunk_names) {
-        const std::string_view value = shown_names.empty() ? std::string_view() : json::find(shown_names, name);
+    for (const std::string_view name : {"id", "created", "model"}) {
+        const std::string_view value = json::find(names, name);
         if (value.empty()) continue;
         const std::size_t at = noop.find(":", noop.find("\"" + std::string(name) + "\":")) + 1;
         noop.replace(at, noop.find(',', at) - at, value);
@@ -86,28 +86,11 @@ void Exchange::send_noop(TimePoint now) {
     send_payload(noop);
 }
 
-/// An id, a model or a time that changes would be another answer's (resumption.md, "What the client must never see").
-void Exchange::remember(std::string_view data) {
-    const bool changes = asked.endpoint == Endpoint::responses;
-    if (asked.endpoint == Endpoint::messages || (!changes && !shown_names.empty())) return;
-    const auto keep = [this, data](std::string_view name) {
-        const std::string_view value = json::find(data, name);
-        if (value.empty() || value.find_first_of("\r\n") != value.npos) return;  // it stands in one line
-        shown_names.append(shown_names.empty() ? "{\"" : ",\"").append(name).append("\":").append(value);
-    };
-    shown_names.clear();
-    if (changes)
-        keep("sequence_number");
-    else
-        for (const std::string_view name : chunk_names) keep(name);
-    if (!shown_names.empty()) shown_names += '}';
-}
-
 void Exchange::give_up(const Action& action, const Outcome* last) {
     record.code = action.code.empty() && last ? last->error.code : std::string(action.code);
     const Dialect* const dialect = record.stream ? dialect_of(asked.endpoint) : nullptr;
     if (dialect && record.stream_end.empty()) record.stream_end = "error";
-    const OnFailure wish = config->resume.on_failure;
+    const OnFailure wish = plan.targets.empty() ? config->resume.on_failure : resume_settings().on_failure;
     const bool error =
         !chunked_out || (wish == OnFailure::automatic ? is_terminal(action, last) : wish == OnFailure::error);
     if (dialect && error) {

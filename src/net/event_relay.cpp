@@ -1,12 +1,14 @@
 // The event relay: complete events of a stream, forwarded in the turn of the loop in which their last byte came.
 //
-// An event is shown as it is, byte for byte. Events before the first payload are held, so that a failure until then can
-// still become a real status; the commit is a step of its own.
+// What an event means, whether it is shown, kept or told in other words, is the splicer's to say; this file moves
+// bytes, keeps deadlines and pays for memory. The commit is a step of its own.
 #include <algorithm>
 
 #include "net/exchange.hpp"
+#include "net/resumption.hpp"
 #include "streamkeeper/dialect.hpp"
 #include "streamkeeper/document_events.hpp"
+#include "streamkeeper/splicer.hpp"
 #include "streamkeeper/usage.hpp"
 
 namespace streamkeeper::net {
@@ -14,44 +16,44 @@ namespace streamkeeper::net {
 namespace {
 
 constexpr std::size_t most_pieces = 60;
-/// Held without asking the budget; the role and what else comes before the first text is far less.
-constexpr std::size_t free_hold = 64u << 10;
+/// Held, or kept as transcript, without asking the budget: most answers are shorter.
+constexpr std::size_t free_bytes = 4u << 10, budget_step = 64u << 10;
 /// After the terminal event the last chunk is all that can come; the client does not wait long for it.
 constexpr Duration wait_for_the_end{2000};
+/// The longest time that a continuation's first words are kept back (resumption.md, "Seam check").
+constexpr Duration seam_time{1500};
 
-/// What one stream has shown so far, and what it has still to show in this turn.
+/// One attempt's events on their way to the client.
 struct EventStream {
     Exchange& exchange;
     Leg& leg;
-    const Dialect& dialect;
-    bool hide_usage;
-    bool converted = false;  ///< from a document (document_events.hpp)
+    Splicer& splicer;
+    bool converted = false;        ///< from a document (document_events.hpp)
+    Assembly* assembly = nullptr;  ///< nothing is shown: a document is made of it
     sse::Splitter splitter{};
-    std::string head{};  ///< ours, sent with the first payload
-    std::string held{};  ///< events before it
-    Reservation held_reserved{};
+    std::string head{};                     ///< ours, sent with the first payload
     std::vector<std::string_view> batch{};  ///< events of this turn, neighbours joined
-    std::string joined{};                   ///< storage of sse::read
-    std::vector<char> open_choices{};       ///< see Dialect::note_choices
-    bool output = false, a_finish = false, finished = false, terminal = false, failed = false, broken = false,
-         refused = false;
+    bool broken = false, refused = false, showing = false;
 
-    bool ended_early() const { return terminal && !finished; }
-    Phase phase() const { return output ? Phase::after_output : Phase::before_output; }
+    Phase phase() const { return !assembly && splicer.joined() ? Phase::after_output : Phase::before_output; }
     /// Takes a run of payload. False: the stream is over for us, and `end` says how.
     bool take(std::string_view payload);
+    bool take_event(std::string_view event, std::string_view payload);
+    bool assemble(std::string_view event);
     /// Says in the leg's outcome how the stream ended; it may have ended well.
     void end(Answer::Read how);
+    void note_fault();
     /// Supplies what is missing of a finished stream, and names the end.
     void finish();
     void set_deadline(TimePoint now);
-    bool take_event(std::string_view event, std::string_view payload);
-    /// Keeps an event that must not be shown yet. False: memory does not allow it.
-    bool hold(std::string_view event);
-    void show(std::string_view event, std::string_view payload);
+    bool take_seam_time();
+    void note(const EventFacts&);
+    void commit();
+    void begin_showing();
+    void show(const Splicer::Step&, std::string_view payload);
+    void add(std::string_view bytes, std::string_view payload);
     void send_batch();
-    void note(const EventFacts&, const sse::Event&);
-    bool every_choice(const sse::Event&);
+    bool pay(std::string_view payload);
 };
 
 bool EventStream::take(std::string_view payload) {
@@ -66,11 +68,71 @@ bool EventStream::take(std::string_view payload) {
     return !splitter.too_long();
 }
 
+/// False: the stream is over for us.
+bool EventStream::take_event(std::string_view event, std::string_view payload) {
+    const Splicer::Step step = splicer.take(event);
+    note(splicer.facts());
+    if (splicer.fault() != Fault::none) {
+        note_fault();
+        return false;
+    }
+    if (assembly) return assemble(event);
+    show(step, payload);
+    // Output commits the stream although it may be held (contract, section 4).
+    if (!showing && splicer.began() && !exchange.committed) commit();
+    return pay(payload);
+}
+
+bool EventStream::assemble(std::string_view event) {
+    std::string joined;
+    const sse::Event read = sse::read(event, joined);
+    if (read.has_data) assembly->add(read);
+    while (!refused && assembly->bytes() > free_bytes + exchange.held_paid.bytes())
+        refused = !exchange.held_paid.grow(exchange.core.budget, BudgetKind::held, budget_step);
+    return !refused;
+}
+
+void EventStream::note(const EventFacts& facts) {
+    if (facts.usage) read_usage(splicer.event().data, exchange.record.usage);
+    if (!facts.payload) return;
+    exchange.session.deadlines.set(Deadline::stream_progress, exchange.core.reactor.now(),
+                                   exchange.timeouts.stream_progress);
+}
+
+/// The fault in the words of an outcome. What the upstream itself said counts like a status.
+void EventStream::note_fault() {
+    switch (splicer.fault()) {
+        case Fault::none: return;
+        case Fault::malformed: return leg.fail(phase(), Cause::bad_body, "an event of the stream is no JSON value");
+        case Fault::ended_early: return leg.fail(phase(), Cause::closed, "the stream ended without a finish");
+        case Fault::diverged:
+            return leg.fail(phase(), Cause::bad_body, "the answer came differently when it was asked for again");
+        case Fault::anew:
+            return leg.fail(phase(), Cause::bad_body, "the upstream began the answer anew instead of going on");
+        case Fault::other_model:
+            return leg.fail(phase(), Cause::bad_body, "another model would have gone on with the answer");
+        case Fault::error: break;
+    }
+    const sse::Event& event = splicer.event();
+    const std::vector<std::string_view> secrets = secrets_of(*exchange.config);
+    std::string text = event.name.empty() ? std::string() : "event: " + std::string(event.name) + "\n";
+    if (!event.error.empty()) text.append("error: ").append(event.error).append("\n");
+    if (event.has_data) text.append("data: ").append(event.data).append("\n");
+    leg.outcome.error =
+        read_vendor_error(leg.answer->head().status, "text/event-stream", mask_secrets(text + "\n", secrets));
+    leg.outcome.vendor_body = mask_secrets(std::string(event.data), secrets);
+    exchange.read_waits(leg);
+    leg.fail(phase(), Cause::stream_error, "");
+}
+
 void EventStream::end(Answer::Read how) {
-    if (broken || (finished && !failed)) return;  // said already, or nothing to say
-    if (refused)
-        return leg.fail(phase(), Cause::bad_body, "more events before the first output than limits.memory allows");
-    if (failed) return leg.fail(phase(), Cause::stream_error, "");
+    // Some servers leave out the last blank line; what is whole counts, unless the connection itself broke.
+    const bool clean = how == Answer::Read::done && !broken && leg.outcome.cause == Cause::answered;
+    if (clean && splitter.pending() > 0 && !splicer.terminal() && splicer.fault() == Fault::none) take("\n\n");
+    if (clean && splicer.fault() == Fault::none) show(splicer.end(), {});
+    if (broken || splicer.finished() || splicer.fault() != Fault::none || leg.outcome.cause != Cause::answered)
+        return;  // said already, or nothing to say
+    if (refused) return leg.fail(phase(), Cause::bad_body, "a longer answer than limits.memory allows to hold");
     if (splitter.too_long()) return leg.fail(phase(), Cause::bad_body, "an event of the stream is longer than 16 MiB");
     if (how == Answer::Read::broken) return leg.fail(phase(), Cause::bad_body, leg.answer->problem());
     leg.fail(phase(), Cause::closed, "the stream ended without a finish");
@@ -79,65 +141,55 @@ void EventStream::end(Answer::Read how) {
 void EventStream::set_deadline(TimePoint now) {
     const Timeouts& timeouts = exchange.timeouts;
     Deadlines& deadlines = exchange.session.deadlines;
-    if (terminal) {
+    if (splicer.terminal()) {
         deadlines.set(Deadline::stream_idle, now, wait_for_the_end);
         deadlines.clear(Deadline::heartbeat);  // nothing is shown behind the end
-    } else if (output)
+    } else if (splicer.began()) {
+        deadlines.clear(Deadline::first_byte);
         deadlines.set(Deadline::stream_idle, now, timeouts.stream_idle);
-    else
+    } else {
         deadlines.set(Deadline::first_byte, now, timeouts.first_byte);
+    }
+    if (!splicer.doubting())
+        deadlines.clear(Deadline::seam);
+    else if (splicer.began() && !deadlines.has(Deadline::seam))
+        deadlines.set(Deadline::seam, now, seam_time);
 }
 
-/// False: the stream is over for us.
-bool EventStream::take_event(std::string_view event, std::string_view payload) {
-    const sse::Event read = sse::read(event, joined);
-    const EventFacts facts =
-        read.has_data || !read.name.empty() || !read.error.empty() ? dialect.read(read) : EventFacts{};
-    if (finished && facts.error) return true;  // after completion every fault is ignored (resumption.md)
-    if (facts.error || facts.failed) {
-        const std::string_view type = "text/event-stream";
-        const std::vector<std::string_view> secrets = secrets_of(*exchange.config);
-        leg.outcome.error =
-            read_vendor_error(leg.answer->head().status, type, mask_secrets(std::string(event), secrets));
-        leg.outcome.vendor_body = mask_secrets(std::string(read.data), secrets);
-        exchange.read_waits(leg);
-        failed = true;
-        return false;
-    }
-    note(facts, read);
-    if (terminal && !finished) return false;  // `[DONE]` alone proves nothing (resumption.md); it is not shown
-    if (hide_usage && facts.usage_only) return true;
-    if (!output && (facts.payload || facts.finish || facts.terminal)) {
-        output = true;
-        exchange.record.first_output = Clock::now();
-        exchange.session.deadlines.clear(Deadline::first_byte);
-        exchange.session.deadlines.set(Deadline::stream_progress, exchange.record.first_output,
-                                       exchange.timeouts.stream_progress);
-        if (!exchange.committed) head = exchange.answer_head(leg, exchange.open_framing(), converted);
-        if (!exchange.early) exchange.begin_heartbeats();
-        batch.push_back(held);
-    }
-    if (facts.payload)
-        exchange.session.deadlines.set(Deadline::stream_progress, exchange.core.reactor.now(),
-                                       exchange.timeouts.stream_progress);
-    if (!output && !hold(event)) return false;
-    if (output) {
-        show(event, payload);
-        if (read.has_data) exchange.remember(read.data);
-    }
-    return true;
+/// True if that was all that had passed. The first words of a continuation have waited long enough.
+bool EventStream::take_seam_time() {
+    if (exchange.session.passed() != Deadline::seam) return false;
+    exchange.session.deadlines.clear(Deadline::seam);
+    show(splicer.judge_seam(), {});
+    note_fault();
+    send_batch();
+    return splicer.fault() == Fault::none;
 }
 
-void EventStream::note(const EventFacts& facts, const sse::Event& event) {
-    if (facts.usage) read_usage(event.data, exchange.record.usage);
-    if (facts.finish) a_finish = true;
-    if (facts.terminal) terminal = true;
-    const bool all = every_choice(event);
-    finished = a_finish && all;
-    if (!facts.finish_reason.empty()) exchange.record.stream_end = facts.finish_reason;
+void EventStream::commit() {
+    head = exchange.answer_head(leg, exchange.open_framing(),
+                                converted ? std::string_view("text/event-stream; charset=utf-8") : std::string_view());
+    if (!exchange.early) exchange.begin_heartbeats();
 }
 
-void EventStream::show(std::string_view event, std::string_view payload) {
+void EventStream::begin_showing() {
+    Record& record = exchange.record;
+    if (record.first_output == TimePoint{}) record.first_output = Clock::now();
+    if (!exchange.committed) commit();
+    if (exchange.resumption && !exchange.resumption->gap)
+        exchange.resumption->gap = Clock::now() - exchange.resumption->broke_at;
+    showing = true;
+}
+
+void EventStream::show(const Splicer::Step& step, std::string_view payload) {
+    if (step.empty()) return;
+    if (!showing) begin_showing();
+    if (!step.before.empty()) batch.push_back(step.before);
+    if (!step.event.empty()) add(step.event, payload);
+    if (!step.before.empty()) send_batch();  // it is valid until the next event alone
+}
+
+void EventStream::add(std::string_view event, std::string_view payload) {
     const bool lasting = event.data() >= payload.data() && event.data() < payload.data() + payload.size();
     if (!batch.empty() && lasting && batch.back().data() + batch.back().size() == event.data()) {
         batch.back() = {batch.back().data(), batch.back().size() + event.size()};
@@ -149,6 +201,7 @@ void EventStream::show(std::string_view event, std::string_view payload) {
 }
 
 void EventStream::send_batch() {
+    if (batch.empty() && !head.empty()) exchange.out.send(std::exchange(head, {}));
     if (batch.empty()) return;
     exchange.last_shown = exchange.last_event = exchange.core.reactor.now();
     if (exchange.chunked_out) {
@@ -159,24 +212,27 @@ void EventStream::send_batch() {
     }
     head.clear();
     batch.clear();
-    held.clear();
-    held_reserved.shrink(0);
 }
 
-/// Of several choices each needs its own finish; a vendor that knows no `n` sends fewer, and then ends of itself.
-bool EventStream::every_choice(const sse::Event& event) {
-    const unsigned asked = exchange.facts.choices;
-    if (asked <= 1 || !dialect.note_choices) return true;
-    dialect.note_choices(event.data, open_choices);
-    const bool all_closed = std::find(open_choices.begin(), open_choices.end(), 1) == open_choices.end();
-    return all_closed && (open_choices.size() >= asked || terminal);
-}
-
-bool EventStream::hold(std::string_view event) {
-    while (held.size() + event.size() > free_hold + held_reserved.bytes() && !refused)
-        refused = !held_reserved.grow(exchange.core.budget, BudgetKind::held, free_hold);
-    if (!refused) held.append(event);
-    return !refused;
+/// Takes from the budget what is held and what is kept. What does not fit is shown, and the stream can't be resumed.
+/// False: it may not be shown yet, so the stream is over for us.
+bool EventStream::pay(std::string_view payload) {
+    const auto covered = [this](Reservation& paid, BudgetKind kind, std::size_t bytes) {
+        while (bytes > free_bytes + paid.bytes())
+            if (!paid.grow(exchange.core.budget, kind, budget_step)) return false;
+        return true;
+    };
+    const bool fits = covered(exchange.held_paid, BudgetKind::held, splicer.held_bytes()) &&
+                      covered(exchange.transcript_paid, BudgetKind::transcripts, splicer.transcript_bytes());
+    if (fits) return true;
+    refused = !splicer.began();
+    if (refused) return false;
+    exchange.note_unresumable(leg);
+    show(splicer.release(), payload);
+    send_batch();
+    exchange.held_paid.shrink(0);
+    exchange.transcript_paid.shrink(0);
+    return true;
 }
 
 std::string_view label_of(std::string_view finish_reason) {
@@ -189,8 +245,8 @@ std::string_view label_of(std::string_view finish_reason) {
 
 void EventStream::finish() {
     Record& record = exchange.record;
-    record.usage_expected = finished;
-    if (!finished) {
+    record.usage_expected = splicer.finished();
+    if (!splicer.finished()) {
         const Cause cause = leg.outcome.cause;
         record.stream_end = cause == Cause::client_gone    ? "client_closed"
                             : cause == Cause::stream_error ? "error"
@@ -202,30 +258,56 @@ void EventStream::finish() {
     leg.outcome.cause = Cause::answered;
     leg.outcome.detail.clear();
     ClientWriter& out = exchange.out;
-    exchange.shown_whole = terminal && !out.pending() && !out.failed();
-    if (dialect.done_marker && !terminal) exchange.send_payload("data: [DONE]\n\n");
+    exchange.shown_whole = splicer.terminal() && !out.pending() && !out.failed();
+    const std::string_view closing = dialect_of(exchange.asked.endpoint)->closing;
+    if (!splicer.terminal()) exchange.send_payload(closing);
     if (exchange.chunked_out) out.send("0\r\n\r\n");
-    record.stream_end = label_of(record.stream_end);
+    record.stream_end = label_of(splicer.finish_reason());
 }
 
 }  // namespace
 
+void Exchange::begin_splicing(const Leg& leg) {
+    if (!splicer || !facts.stream) splicer = std::make_unique<Splicer>(asked.endpoint, splicer_settings());
+    splicer->begin(join(leg));
+    held_paid.shrink(0);
+}
+
 void Exchange::show_as_events(Leg& leg, std::string_view json) {
-    const std::optional<std::string> events = events_of(asked.endpoint, json, true);
+    const std::optional<std::string> events = events_of(asked.endpoint, json, facts.usage_asked);
     if (!events)
         return leg.fail(Phase::before_output, Cause::bad_body, "the upstream's answer is no answer of this endpoint");
     record.stream = true;
-    EventStream stream{*this, leg, *dialect_of(asked.endpoint), !facts.usage_asked, true};
+    leg.outcome.event_stream = true;
+    begin_splicing(leg);
+    EventStream stream{*this, leg, *splicer, true};
+    read_usage(json, record.usage);
     stream.take(*events);
     stream.send_batch();
     stream.end(Answer::Read::done);
     stream.finish();
 }
 
-Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect) {
+void Exchange::send_assembled(Leg& leg, const Assembly& assembly) {
+    leg.outcome.cause = Cause::answered;
+    leg.outcome.detail.clear();
+    const std::optional<std::string> document = assembly.document();
+    if (!document)
+        return leg.fail(Phase::before_output, Cause::bad_body, "the upstream's stream is no answer of this endpoint");
+    record.usage_expected = true;
+    send_document(leg, *document, "application/json");
+}
+
+Task<void> Exchange::relay_events(Leg& leg) {
     if (!leg.undo_encoding()) co_return;
     leg.outcome.event_stream = true;
-    EventStream stream{*this, leg, dialect, leg.outcome.usage_was_injected};
+    if (going_on() && resumption->strategy == Strategy::prefix && vendor_fell_back)
+        leg.fail(Phase::before_output, Cause::bad_body, "another model would have gone on with the answer");
+    if (leg.outcome.cause != Cause::answered) co_return;
+    begin_splicing(leg);
+    std::optional<Assembly> assembly;
+    if (!facts.stream) assembly.emplace(asked.endpoint);
+    EventStream stream{*this, leg, *splicer, false, assembly ? &*assembly : nullptr};
     session.deadlines.set(Deadline::stream_progress, core.reactor.now(), timeouts.stream_progress);
     for (std::size_t shown = 0;;) {
         std::string_view payload;
@@ -248,15 +330,18 @@ Task<void> Exchange::relay_events(Leg& leg, const Dialect& dialect) {
         stream.send_batch();
         if (read != Answer::Read::again) {
             stream.end(read);
+            stream.send_batch();
             break;
         }
         stream.set_deadline(core.reactor.now());
         if (!others && leg.transport.watch().take_readable()) continue;  // it came during another wait
         const Wake why = co_await session.wait();
         leg.transport.watch().take_readable();
-        if (ended_by(why, leg, session, stream.phase())) break;
+        if (why == Wake::deadline && stream.take_seam_time()) continue;
+        if (splicer->fault() != Fault::none || ended_by(why, leg, session, stream.phase())) break;
     }
-    stream.finish();
+    if (assembly && splicer->finished()) co_return send_assembled(leg, *assembly);
+    if (!assembly) stream.finish();
 }
 
 }  // namespace streamkeeper::net

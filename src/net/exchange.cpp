@@ -1,6 +1,8 @@
 // The life of one request: read the body, plan, try, record.
 #include "net/exchange.hpp"
 
+#include "net/resumption.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -49,6 +51,13 @@ Duration stainless_timeout(const http::RequestHead& head) {
     const bool number = !text.empty() && error == std::errc() && end == text.data() + text.size();
     if (!number || !(seconds > 0) || seconds > 1e7) return no_limit;
     return Duration(static_cast<std::int64_t>(seconds * 1000));
+}
+
+std::optional<ResumeMode> resume_mode(std::string_view text) {
+    if (text == "off") return ResumeMode::off;
+    if (text == "exact") return ResumeMode::exact;
+    if (text == "whole") return ResumeMode::whole;
+    return std::nullopt;
 }
 
 std::optional<std::string_view> fallback_header(const http::RequestHead& head) {
@@ -332,6 +341,7 @@ bool Exchange::make_policy_plan() {
     const streamkeeper::Route& route = std::get<streamkeeper::Route>(chosen);
     const auto known = [this](const std::shared_ptr<const Upstream>& upstream) { return known_of(upstream); };
     plan = make_plan(*config, route, facts, wishes ? fallback_header(head) : std::nullopt, known);
+    choose_assembling(nullptr);
     begin_exchange();
     return true;
 }
@@ -349,6 +359,7 @@ void Exchange::begin_exchange() {
 std::optional<http::Refusal> Exchange::read_overrides() {
     const Retry& retry = config->retry;
     Duration most = facts.stream ? retry.deadline_stream : retry.deadline_other;
+    patience = most;
     if (!wishes) {
         if (most != no_limit) deadline = record.began + most;
         return std::nullopt;
@@ -364,6 +375,12 @@ std::optional<http::Refusal> Exchange::read_overrides() {
         first_byte_override = *wish;
     }
     most = std::min(most, stainless_timeout(head));
+    if (const std::string_view text = head.fields.get("x-streamkeeper-resume"); !text.empty()) {
+        resume_override = resume_mode(text);
+        if (!resume_override)
+            return http::Refusal{400, "invalid_parameter", "x-streamkeeper-resume must be off, exact or whole"};
+    }
+    patience = most;
     if (most != no_limit) deadline = record.began + most;
     return std::nullopt;
 }

@@ -5,6 +5,7 @@
 ///   attempts.cpp   obeys the attempt loop: send, pause, wait at gates, give up
 ///   attempt.cpp    connect ─ send ─ response head ─ judge
 ///   event_relay.cpp, json_answer.cpp   the answers of policy paths
+///   resume.cpp     how an answer that broke off is gone on with
 ///   raw_relay.cpp  pass-through: bytes both ways, upgrades
 ///   reply.cpp      what streamkeeper itself says to a client
 ///   commit.cpp     a stream's early commit, its heartbeats, and the end of one that can't be completed
@@ -21,13 +22,17 @@
 #include "net/core.hpp"
 #include "net/request_pump.hpp"
 #include "net/session.hpp"
+#include "streamkeeper/assembly.hpp"
 #include "streamkeeper/attempt_loop.hpp"
 #include "streamkeeper/error_body.hpp"
 #include "streamkeeper/inflate.hpp"
 #include "streamkeeper/plan.hpp"
+#include "streamkeeper/splicer.hpp"
 #include "streamkeeper/traffic.hpp"
 
 namespace streamkeeper::net {
+
+struct Resumption;
 
 /// One try at a target while it lasts: its connection and what was read of its answer.
 struct Leg {
@@ -108,6 +113,8 @@ struct Exchange {
     /// One send; `action` becomes what the loop says about its end.
     Task<void> attempt(AttemptLoop& loop, Action& action);
     void make_request(Leg& leg, const Action&);
+    /// Decides whether the next call for a document asks for a stream. `last`: the attempt that failed, or null.
+    void choose_assembling(const Outcome* last);
     enum class AnswerKind { none, error, document, events, raw, raw_error, tunnel };
     AnswerKind kind_of_answer(Leg& leg);
     /// Opens or reuses a connection. False: `leg.outcome` says why not.
@@ -123,13 +130,40 @@ struct Exchange {
     void page_instead(Leg& leg);
 
     // ---- event_relay.cpp
-    Task<void> relay_events(Leg& leg, const Dialect& dialect);
+    Task<void> relay_events(Leg& leg);
+    void begin_splicing(const Leg& leg);
+    /// A stream that the client did not ask for, as the document that it asked for.
+    void send_assembled(Leg& leg, const Assembly& assembly);
+
+    // ---- resume.cpp
+    Resume resume_settings() const;  ///< of the target that was sent to last
+    SplicerSettings splicer_settings() const;
+    Join join(const Leg&) const;
+    /// The call that runs, or comes next, is to go on with an answer that was shown in part.
+    bool going_on() const;
+    GoOn go_on_after(const Leg&, AttemptLoop&);
+    GoOn choose_strategy();
+    bool choose_prefix(const Resume&);
+    void make_native_request(Leg& leg, const Target& target);
+    Continuable continuable_now(const Resume&) const;
+    std::int64_t tokens_used() const;
+    void note_resume(const Leg&);
+    void note_break(const AttemptLoop&);
+    void note_unresumable(const Leg&);
+    /// A 400 or 422 to an open turn.
+    bool refused_prefix(const Leg&);
+    bool wants_probe() const;
+    Task<void> probe_seam(AttemptLoop& loop, Action& action);
+    Task<void> make_probe(AttemptLoop& loop, const Target& target);
+    Task<void> read_probe_answer(Leg& leg, std::string& answer);
+    void learn_from_probe(const Leg&, const Target&, std::string_view answer);
 
     // ---- json_answer.cpp
     /// Collects the whole answer, then shows it; too large for the budget, it is streamed instead.
     Task<void> relay_json(Leg& leg);
     Task<void> stream_document(Leg& leg, Buffer collected, std::string_view more);
     void show_document(Leg& leg, std::string_view json);
+    void send_document(Leg& leg, std::string_view json, std::string_view content_type);
     /// A document to a client that asked for a stream: told as that stream.
     void show_as_events(Leg& leg, std::string_view json);
     /// How long an answer that is an error asks to wait.
@@ -166,7 +200,8 @@ struct Exchange {
     void send_api_error(ApiError);
     void send_page(int status, std::string_view content_type, std::string_view text, std::string_view more_fields = {});
     /// Status line and fields of an upstream's answer, ours added; ends with the blank line.
-    std::string answer_head(const Leg&, const http::Framing& body, bool as_events = false);
+    /// `content_type`: in place of the upstream's own; empty: that one.
+    std::string answer_head(const Leg&, const http::Framing& body, std::string_view content_type = {});
     /// How an answer of unknown length is framed for this client.
     http::Framing open_framing() const;
     ApiError error_of(const Action&, const Outcome* last) const;
@@ -180,8 +215,6 @@ struct Exchange {
     void begin_heartbeats();
     void commit_early();
     void send_noop(TimePoint now);
-    /// Keeps what a no-op must agree with of an event that is shown.
-    void remember(std::string_view data);
     void append_early_fields(std::string& out) const;
     /// After the commit: the rest can't come. Says so as the contract's "giving up after the commit" demands.
     void give_up(const Action&, const Outcome* last);
@@ -200,15 +233,21 @@ struct Exchange {
     Reservation body_reservation;
     BodyFacts facts;
     Plan plan;
-    Timeouts timeouts;                        ///< of the attempt that runs
-    Duration first_byte_override{0};          ///< x-streamkeeper-timeout; 0: none
-    TimePoint deadline = TimePoint::max();    ///< past it no wait and no attempt begins
-    std::vector<Splice> splices;              ///< of the attempt that runs
-    std::string raw_error;                    ///< of the last attempt (pass-through)
-    std::shared_ptr<UpstreamState> asked_of;  ///< counts this request
-    TimePoint last_shown{}, last_event{};     ///< when the client last got bytes, and an event
-    std::size_t last_group = 0;               ///< of the last attempt's target
-    std::string shown_names;                  ///< see `remember`: a JSON object, or empty
+    Timeouts timeouts;                          ///< of the attempt that runs
+    Duration first_byte_override{0};            ///< x-streamkeeper-timeout; 0: none
+    TimePoint deadline = TimePoint::max();      ///< past it no wait and no attempt begins
+    std::vector<Splice> splices;                ///< of the attempt that runs
+    std::string raw_error;                      ///< of the last attempt (pass-through)
+    std::shared_ptr<UpstreamState> asked_of;    ///< counts this request
+    TimePoint last_shown{}, last_event{};       ///< when the client last got bytes, and an event
+    std::size_t last_group = 0;                 ///< of the last attempt's target
+    std::unique_ptr<Splicer> splicer;           ///< of a stream, from its first event on
+    std::unique_ptr<Resumption> resumption;     ///< from its first break after output on
+    Reservation held_paid, transcript_paid;     ///< what the splicer keeps
+    std::optional<ResumeMode> resume_override;  ///< x-streamkeeper-resume
+    Duration patience = no_limit;               ///< the deadline, from the request's arrival or from a break
+    bool assembling = false;                    ///< asked for as a stream, although the client wants a document
+    bool vendor_fell_back = false;              ///< another model than the one asked for wrote the answer
     bool keep_alive, body_read, committed = false, chunked_out = false, aborted = false, client_gone = false;
     bool wishes = false;                         ///< the head has fields that change what policy does
     bool early = false;                          ///< committed before an upstream answered

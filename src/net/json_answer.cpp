@@ -26,7 +26,8 @@ bool is_error(std::string_view json, const std::vector<json::Member>& members) {
 /// What must be read as JSON before it is shown: an error in a 200, what may be cut, what is no JSON at all.
 bool suspicious(std::string_view json, const http::ResponseHead& head) {
     const std::size_t first = json.find_first_not_of(" \t\r\n");
-    if (first == std::string_view::npos || head.body.kind == http::Framing::Kind::until_close) return true;
+    // Only a Content-Length tells that nothing is missing: a proxy may end the chunks of an answer that was cut.
+    if (first == std::string_view::npos || head.body.kind != http::Framing::Kind::length) return true;
     if (json[first] != '{' && json[first] != '[') return true;
     const char* const end = json.data() + json.size();
     if (byte_scan::find(json.data(), end, "\"error\"") != end) return true;
@@ -107,9 +108,11 @@ void Exchange::show_document(Leg& leg, std::string_view json) {
     std::optional<json::Mistake> mistake;
     const bool stream_asked = wanted_dialect() != nullptr;
     if (!json.empty() && (stream_asked || suspicious(json, from))) mistake = json::scan(json, &members);
-    if (mistake && from.body.kind == http::Framing::Kind::until_close)
-        return leg.fail(Phase::before_output, Cause::closed,
-                        "the upstream closed the connection in the middle of its answer");
+    const std::size_t first = json.find_first_not_of(" \t\r\n");
+    const bool begun = first == json.npos || json[first] == '{' || json[first] == '[';
+    const bool measured = from.body.kind == http::Framing::Kind::length || from.status != 200;
+    if (!measured && begun && (mistake || first == json.npos))
+        return leg.fail(Phase::before_output, Cause::closed, "the upstream ended its answer in the middle");
     if (mistake && read_vendor_error(from.status, {}, json).html) return page_instead(leg);
     if (!mistake && (is_error(json, members) || is_other_error(json, members, from))) {
         leg.fail(Phase::before_output, Cause::stream_error, "");
@@ -123,7 +126,11 @@ void Exchange::show_document(Leg& leg, std::string_view json) {
     if (stream_asked) return show_as_events(leg, json);
     if (!mistake) meter(json, record.usage);
     record.usage_expected = true;
-    const std::string bytes = answer_head(leg, {http::Framing::Kind::length, json.size()});
+    send_document(leg, json, {});
+}
+
+void Exchange::send_document(Leg& leg, std::string_view json, std::string_view content_type) {
+    const std::string bytes = answer_head(leg, {http::Framing::Kind::length, json.size()}, content_type);
     record.first_output = Clock::now();
     const std::array<std::string_view, 2> pieces = {bytes, json};
     out.send(pieces);

@@ -219,7 +219,7 @@ void Exchange::append_early_fields(std::string& bytes) const {
     bytes.append("\r\n"sv);
 }
 
-std::string Exchange::answer_head(const Leg& leg, const http::Framing& framing, bool as_events) {
+std::string Exchange::answer_head(const Leg& leg, const http::Framing& framing, std::string_view content_type) {
     const http::ResponseHead& from = leg.answer->head();
     std::string bytes;
     bytes.reserve(512 + from.size);
@@ -228,9 +228,9 @@ std::string Exchange::answer_head(const Leg& leg, const http::Framing& framing, 
     http::append_client_fields(bytes, from, bodyless && from.status != 204);
     // What it was encoded with was undone here, so its head must not say otherwise.
     if (asked.policy && from.fields.has("content-encoding")) drop_field(bytes, "content-encoding:");
-    if (as_events) {
+    if (!content_type.empty()) {
         drop_field(bytes, "content-type:");
-        bytes.append("Content-Type: text/event-stream; charset=utf-8\r\n"sv);
+        append_field(bytes, "Content-Type"sv, content_type);
     }
     chunked_out = framing.kind == http::Framing::Kind::chunked;
     if (framing.kind == http::Framing::Kind::until_close) keep_alive = false;

@@ -97,6 +97,10 @@ struct MetricsRegistry::Families {
     Cached<Counter> resends = counter(registry, "resends_total", "Requests that a client had sent before.");
     Cached<Counter> fallbacks =
         counter(registry, "fallbacks_total", "Moves to another upstream or model, by the reason.");
+    Cached<Counter> resumes =
+        counter(registry, "resumes_total", "Calls to go on with an answer that broke off, by how and what came of it.");
+    Cached<Histogram> gaps =
+        histogram(registry, "resume_gap_seconds", "From a break to the first byte that was shown again.");
     Cached<Histogram> waits = histogram(registry, "wait_seconds", "Waits before an attempt, by the cause.");
     Cached<Gauge> waiting = gauge(registry, "requests_waiting", "Requests that wait at a gate.");
     Cached<Gauge> gate_closed = gauge(registry, "gate_closed", "1 while a scope is closed to new requests.");
@@ -214,6 +218,17 @@ void MetricsRegistry::Families::count_waiting(const Record& record) {
                  {"to", place_label(record, move.to)},
                  {"reason", or_none(move.reason)}})
             .Increment();
+    for (const ResumeRecord& resume : record.resumes) {
+        resumes
+            .at({{"upstream", resume.upstream},
+                 {"model", model_label(record, resume.model)},
+                 {"strategy", resume.strategy},
+                 {"outcome", resume.outcome}})
+            .Increment();
+        if (resume.gap)
+            gaps.at({{"upstream", resume.upstream}}, durations)
+                .Observe(std::chrono::duration<double>(*resume.gap).count());
+    }
     if (record.resend) resends.at({{"client", or_none(record.client)}, {"upstream", record.upstream}}).Increment();
 }
 

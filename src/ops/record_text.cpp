@@ -84,6 +84,22 @@ void append_waits(Text& out, const Record& record) {
     out.put(']');
 }
 
+void append_resumes(Text& out, const Record& record) {
+    out.put('[');
+    for (const ResumeRecord& resume : record.resumes) {
+        if (&resume != &record.resumes.front()) out.put(',');
+        Members one(out);
+        one.add("\"strategy\":", resume.strategy);
+        one.add("\"outcome\":", resume.outcome);
+        one.add("\"cause\":", resume.cause);
+        one.add("\"position\":", static_cast<std::int64_t>(resume.position));
+        if (resume.gap)
+            one.add("\"gap_ms\":", std::chrono::duration_cast<std::chrono::milliseconds>(*resume.gap).count());
+        one.end();
+    }
+    out.put(']');
+}
+
 /// What was billed: every call counts.
 TokenCounts billed(const Record& record) {
     TokenCounts sum;
@@ -133,6 +149,7 @@ void append_json(Text& out, const Record& record) {
     line.add("\"bytes_out\":", static_cast<std::int64_t>(record.bytes_out));
     line.add("\"vendor_request_id\":", record.vendor_request_id);
     if (!record.waits.empty()) append_waits(line.begin("\"waits\":"), record);
+    if (!record.resumes.empty()) append_resumes(line.begin("\"resumes\":"), record);
     append_attempts(line.begin("\"attempts\":"), record);
     line.end();
 }
@@ -159,6 +176,9 @@ std::string record_as_text(const Record& record) {
     }
     for (const WaitRecord& wait : record.waits)
         text += " waited " + std::to_string(wait.took.count()) + "ms (" + std::string(wait.cause) + ")";
+    for (const ResumeRecord& resume : record.resumes)
+        text += " resumed (" + std::string(resume.strategy) + " at " + std::to_string(resume.position) +
+                " bytes: " + std::string(resume.outcome) + ")";
     for (const AttemptRecord& attempt : record.attempts)
         if (!attempt.reason.empty())
             text += " [" + attempt.upstream + " " + (attempt.status ? std::to_string(attempt.status) + " " : "") +

@@ -35,7 +35,7 @@ Lane AttemptLoop::lane_of(const Target& target) const {
 }
 
 bool AttemptLoop::eligible(const Target& target) const {
-    if (target.out) return false;
+    if (target.out || (same_model_ && target.group != targets_[current_].group)) return false;
     if (target.only_for.empty() && policy_only_) return false;
     if (target.only_for == "content_policy" && !policy_only_) return false;
     if (target.only_for == "context_length" && (!window_needed_ || policy_only_)) return false;
@@ -51,7 +51,7 @@ std::size_t AttemptLoop::untried(TimePoint now) const {
         if (target.tries > 0 || &target == &targets_[current_] || !eligible(target)) return false;
         if (!target.traffic->keys.may_use(target.slot, target.model, false, now)) return false;
         const std::optional<Closed> closed = target.traffic->gates.closed(lane_of(target), now);
-        return !(closed && closed->until && *closed->until > settings_.deadline);
+        return !(closed && closed->until && *closed->until > deadline_);
     }));
 }
 
@@ -76,7 +76,7 @@ Action AttemptLoop::choose(TimePoint now, std::optional<std::size_t> preferred, 
         if (first.traffic->keys.may_use(first.slot, first.model, false, now))
             if (first.traffic->gates.try_pass(lane_of(first), now, pass_)) return send(0, now);
     }
-    if (now >= settings_.deadline && last_) return fail(now);
+    if (now >= deadline_ && last_) return fail(now);
     const std::vector<std::size_t> order = order_of(preferred, other_group_first);
     for (const bool needed : {false, true}) {
         needed_ = needed;
@@ -101,7 +101,7 @@ std::optional<Action> AttemptLoop::back_to_rested(TimePoint now) {
         if (target.rested && eligible(target) && (!found || target.not_before < found->not_before)) found = &target;
     if (!found) return std::nullopt;
     const TimePoint until = std::max(now + pause_before(attempts_ + 1, std::nullopt), found->not_before);
-    if (until > settings_.deadline) return std::nullopt;
+    if (until > deadline_) return std::nullopt;
     found->rested = false;
     current_ = static_cast<std::size_t>(found - targets_.data());
     Action pause;
@@ -122,7 +122,7 @@ std::optional<Action> AttemptLoop::try_targets(const std::vector<std::size_t>& o
         if (gates.try_pass(lane_of(target), now, pass_)) return send(i, now);
         const std::optional<Closed> closed = gates.closed(lane_of(target), now);
         if (!closed_) closed_ = closed;
-        if (now >= settings_.deadline || (closed && closed->until && *closed->until > settings_.deadline)) continue;
+        if (now >= deadline_ || (closed && closed->until && *closed->until > deadline_)) continue;
         const auto same = std::find_if(lanes_.begin(), lanes_.end(),
                                        [&](const auto& lanes) { return lanes.first == target.traffic; });
         if (same == lanes_.end())

@@ -14,10 +14,17 @@ namespace {
 bool went_well(const Outcome& outcome) { return outcome.cause == Cause::answered && outcome.status < 400; }
 
 /// Nobody is left to be told, or nothing may be said any more.
-bool beyond_retry(const Outcome& outcome) {
-    return outcome.phase == Phase::after_output || outcome.cause == Cause::client_gone ||
-           outcome.cause == Cause::client_error || outcome.cause == Cause::client_slow ||
-           outcome.cause == Cause::shutdown;
+bool beyond_retry(const Outcome& outcome, GoOn go_on) {
+    return go_on == GoOn::never || (outcome.phase == Phase::after_output && go_on == GoOn::freely) ||
+           outcome.cause == Cause::client_gone || outcome.cause == Cause::client_error ||
+           outcome.cause == Cause::client_slow || outcome.cause == Cause::shutdown;
+}
+
+/// The words of a failure count the same whenever it came.
+Judgement judge_words(Outcome outcome, GoOn go_on) {
+    const bool goes_on = go_on == GoOn::anew || go_on == GoOn::same_model;
+    if (goes_on && outcome.cause == Cause::stream_error) outcome.phase = Phase::before_output;
+    return judge(outcome);
 }
 
 /// Counts for `failing`: failures that may be the model's own; 4xx and 429 never.
@@ -49,7 +56,7 @@ bool AttemptLoop::stale(const Outcome& outcome) const {
     return !replaced_ && outcome.cause == Cause::closed && outcome.connection_was_reused && !outcome.answer_began;
 }
 
-Action AttemptLoop::on(const Outcome& outcome, TimePoint now) {
+Action AttemptLoop::on(const Outcome& outcome, TimePoint now, GoOn go_on) {
     Traffic& traffic = *targets_[current_].traffic;
     ended_reason_ = {};
     if (went_well(outcome)) {
@@ -64,14 +71,17 @@ Action AttemptLoop::on(const Outcome& outcome, TimePoint now) {
         pass_.give_back();  // it counted as a send; the next one asks the gates like any other
         return at_once(now);
     }
-    last_ = std::make_unique<Failure>(Failure{outcome, judge(outcome)});
+    last_ = std::make_unique<Failure>(Failure{outcome, judge_words(outcome, go_on)});
     nearest_.clear();
     const Judgement judged = last_->judged;
     ended_reason_ = judged.reason;
-    if (!beyond_retry(outcome)) teach(outcome, judged, now);
+    const bool beyond = beyond_retry(outcome, go_on);
+    if (!beyond) teach(outcome, judged, now);
     pass_.give_back();
     const bool possible = settings_.replayable || outcome.phase == Phase::connecting;
-    Action action = beyond_retry(outcome) || !possible ? fail(now) : after_failure(judged, now);
+    Action action = beyond || !possible     ? fail(now)
+                    : go_on == GoOn::freely ? after_failure(judged, now)
+                                            : after_break(outcome, judged, go_on, now);
     if (action.reason.empty()) action.reason = judged.reason;
     return action;
 }
@@ -115,6 +125,56 @@ Action AttemptLoop::after_failure(const Judgement& judged, TimePoint now) {
     return choose(now, std::nullopt);
 }
 
+/// Output was shown. The call that broke is none of `resume.attempts`; those that follow are.
+Action AttemptLoop::after_break(const Outcome& outcome, const Judgement& judged, GoOn go_on, TimePoint now) {
+    same_model_ = go_on == GoOn::same_model;
+    const bool waits = judged.verdict == Verdict::retry_after_wait;
+    if (resuming_ && !waits && judged.reason != "unsupported_param") ++resumes_;
+    resuming_ = true;
+    if (resumes_ >= resume_attempts_) return fail(now);
+    // What the upstream says in the middle of an answer and no other call would change is the last word; a call that
+    // was to go on with it may still try another key.
+    const bool in_answer = outcome.phase == Phase::after_output;
+    switch (judged.verdict) {
+        case Verdict::retry_same: return resume(judged, now);
+        case Verdict::retry_after_wait: return choose(now, std::nullopt);
+        case Verdict::other_key:
+            if (in_answer) return fail(now);
+            targets_[current_].out = true;
+            return choose(now, std::nullopt);
+        case Verdict::other_model:
+        case Verdict::refresh_model_list:
+        case Verdict::fail_now: break;
+    }
+    if (in_answer || same_model_ || judged.verdict == Verdict::fail_now) return fail(now);
+    leave_group();
+    return choose(now, std::nullopt);
+}
+
+/// The first one starts at once, unless the vendor asked to wait; later ones pause as retries do.
+Action AttemptLoop::resume(const Judgement& judged, TimePoint now) {
+    if (judged.reason == "unsupported_param") usage_refused_ = true;
+    if (judged.reason == "unsupported_param" || (resumes_ == 0 && !judged.wait)) return at_once(now);
+    const TimePoint until = now + pause_before(resumes_ + 1, judged.wait);
+    if (until > deadline_) return fail(now);
+    Action pause;
+    pause.kind = Action::Kind::pause;
+    pause.until = until;
+    return pause;
+}
+
+Action AttemptLoop::in_another_way(TimePoint now) { return resumes_ >= resume_attempts_ ? fail(now) : at_once(now); }
+
+Action AttemptLoop::once_more(TimePoint now) {
+    pass_.give_back();
+    return choose(now, current_);
+}
+
+Action AttemptLoop::give_up(TimePoint now) {
+    pass_.give_back();
+    return fail(now);
+}
+
 /// The same target once more, without a pause, unless a gate or the key has closed meanwhile.
 Action AttemptLoop::at_once(TimePoint now) {
     const Target& target = targets_[current_];
@@ -139,7 +199,7 @@ Action AttemptLoop::same_again(const Judgement& judged, TimePoint now) {
     }
     const std::size_t others = untried(now), left = settings_.retry.attempts - attempts_;
     const TimePoint until = now + pause_before(attempts_ + 1, judged.wait);
-    const bool too_long = until > settings_.deadline;
+    const bool too_long = until > deadline_;
     if (others > 0 && (spent(judged) || left <= others || too_long)) {
         targets_[current_].rested = true;
         targets_[current_].not_before = until;
@@ -147,7 +207,7 @@ Action AttemptLoop::same_again(const Judgement& judged, TimePoint now) {
     }
     if (too_long) return fail(now);
     const std::optional<Closed> closed = targets_[current_].traffic->gates.closed(lane_of(targets_[current_]), now);
-    if (closed && closed->until && *closed->until > settings_.deadline) return choose(now, current_);  // known already
+    if (closed && closed->until && *closed->until > deadline_) return choose(now, current_);  // known already
     Action pause;
     pause.kind = Action::Kind::pause;
     pause.until = until;
@@ -173,7 +233,8 @@ void AttemptLoop::teach(const Outcome& outcome, const Judgement& judged, TimePoi
             pass_, lane, judged.reason == "overload", status,
             [&](unsigned in_a_row) { return pause_before(in_a_row + 1, judged.wait); }, now);
     if (judged.verdict == Verdict::other_key) refuse_key(outcome, judged, now);
-    if (model_failed(outcome, judged)) traffic.gates.fail(pass_, lane, status, now);
+    if (outcome.phase != Phase::after_output && model_failed(outcome, judged))
+        traffic.gates.fail(pass_, lane, status, now);
 }
 
 void AttemptLoop::refuse_key(const Outcome& outcome, const Judgement& judged, TimePoint now) {

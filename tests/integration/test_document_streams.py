@@ -56,7 +56,7 @@ class Joined:
 class Documents(Case):
     def answered(self, dialect, document, early, status=200, headers=(), **more):
         """The stream that a client gets for this document: (text, whether the last chunk came, daemon)."""
-        vendor, daemon = self.pair(extra=AT_ONCE if early else SLOW, retry=ONE_TRY)
+        vendor, daemon = self.pair(extra=(AT_ONCE if early else SLOW) + "\nresume: {mode: off}", retry=ONE_TRY)
         client = self.client(daemon, dialect, **more)
         peer = vendor.next()
         if early:

@@ -148,7 +148,7 @@ class GivingUp(Case):
                 with self.subTest(dialect.name, terminal=terminal):
                     error = {"type": "invalid_request_error", "code": "bad_thing", "status_code": 400} if terminal else {"type": "overloaded_error"}
                     fail = lambda peer, _: stream(peer, *opening, first, error_event(dialect, **error))
-                    client, daemon = self.failing(fail, dialect)
+                    client, daemon = self.failing(fail, dialect, AT_ONCE + "\nresume: {mode: off}")
                     text, ended = client.rest()
                     shown = "".join([*opening, first])
                     self.assertEqual(text[:len(shown)], shown)

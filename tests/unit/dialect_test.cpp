@@ -50,10 +50,10 @@ BOOST_AUTO_TEST_CASE(only_four_endpoints_stream) {
         BOOST_TEST(dialect_of(endpoint) == nullptr);
     BOOST_TEST(endpoint_label(Endpoint::chat_completions) == "chat_completions");
     BOOST_TEST(endpoint_label(Endpoint::other) == "other");
-    BOOST_TEST(dialect_of(Endpoint::chat_completions)->done_marker);
-    BOOST_TEST(dialect_of(Endpoint::completions)->done_marker);
-    BOOST_TEST(!dialect_of(Endpoint::responses)->done_marker);
-    BOOST_TEST(!dialect_of(Endpoint::messages)->done_marker);
+    BOOST_TEST(dialect_of(Endpoint::chat_completions)->closing == "data: [DONE]\n\n");
+    BOOST_TEST(dialect_of(Endpoint::completions)->closing == "data: [DONE]\n\n");
+    BOOST_TEST(dialect_of(Endpoint::responses)->closing.empty());
+    BOOST_TEST(!dialect_of(Endpoint::messages)->closing.empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_chat_delta_with_output_is_payload) {

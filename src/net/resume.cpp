@@ -1,0 +1,310 @@
+// Going on with an answer that broke off after some of it was shown (resumption.md): what may follow, how the next call
+// joins what the client has, and what came of it.
+#include <algorithm>
+
+#include "net/exchange.hpp"
+#include "net/resumption.hpp"
+#include "streamkeeper/forwarding.hpp"
+
+namespace streamkeeper::net {
+
+namespace {
+
+/// A text that is no longer than this is asked for again even of an upstream that is not known to repeat itself.
+constexpr std::size_t short_text = 200;
+/// Of white space that was shown before its successor was known: more than this is not asked for again.
+constexpr std::size_t most_asked_again = 64;
+constexpr Duration probe_may_take{30'000};
+constexpr std::size_t largest_probe_answer = 64u << 10;
+
+std::string_view label_of(Strategy strategy) {
+    switch (strategy) {
+        case Strategy::prefix: return "prefix";
+        case Strategy::native: return "native";
+        case Strategy::restart:
+        case Strategy::replay: return "replay";
+    }
+    return {};
+}
+
+bool is_seam_fault(Fault fault) {
+    return fault == Fault::diverged || fault == Fault::anew || fault == Fault::other_model;
+}
+
+}  // namespace
+
+Resume Exchange::resume_settings() const {
+    const Target& target = plan.targets[sent_target];
+    Resume settings = resume_for(*config, *target.upstream, target.model);
+    if (resume_override) settings.mode = *resume_override;
+    if (settings.mode == ResumeMode::off) settings.attempts = 0;
+    return settings;
+}
+
+SplicerSettings Exchange::splicer_settings() const {
+    const Resume settings = resume_settings();
+    const FinishReason finish =
+        settings.configured.finish_reason.value_or(settings.preset.finish_reason.value_or(FinishReason::required));
+    // Of an answer that is put together here nothing is shown, so nothing is held either.
+    if (!facts.stream) return {ResumeMode::off, false, facts.choices, finish == FinishReason::optional, 0};
+    return {settings.mode, settings.tool_calls == ToolCalls::hold, facts.choices, finish == FinishReason::optional,
+            settings.transcript};
+}
+
+/// How the call that has just been answered joins what the client has.
+Join Exchange::join(const Leg& leg) const {
+    Join how;
+    how.hide_usage = leg.outcome.usage_was_injected;
+    if (!going_on()) return how;
+    how.expected = resumption->expected;
+    how.continued = resumption->strategy == Strategy::prefix;
+    how.doubtful = how.continued && resumption->how.doubtful;
+    how.native = resumption->strategy == Strategy::native;
+    return how;
+}
+
+bool Exchange::going_on() const { return resumption && resumption->due; }
+
+// ---- what may follow
+
+/// An attempt has ended: what may be done next, and how.
+GoOn Exchange::go_on_after(const Leg& leg, AttemptLoop& loop) {
+    if (!splicer || !facts.stream || !splicer->shown() || splicer->finished()) return GoOn::freely;
+    if (!resumption) resumption = std::make_unique<Resumption>();
+    if (leg.outcome.phase == Phase::after_output || !resumption->due) {
+        resumption->broke_at = Clock::now();
+        // The client was being served until now: its patience begins anew (docs/decisions/0011).
+        if (patience != no_limit) deadline = std::max(deadline, core.reactor.now() + patience);
+    }
+    loop.extend(deadline, resume_settings().attempts);
+    const GoOn go_on = choose_strategy();
+    resumption->due = go_on != GoOn::never;
+    return go_on;
+}
+
+GoOn Exchange::choose_strategy() {
+    const Resume settings = resume_settings();
+    Resumption& next = *resumption;
+    next.expected.clear();
+    if (settings.mode == ResumeMode::off || is_seam_fault(splicer->fault())) return GoOn::never;
+    const std::string text = splicer->transcript().text();
+    switch (splicer->seen()) {
+        case Seen::nothing: return GoOn::freely;
+        case Seen::reasoning: next.strategy = Strategy::restart; return GoOn::anew;
+        case Seen::fixed: return GoOn::never;
+        case Seen::text: break;
+    }
+    if (!next.facts) next.facts = read_continuation(asked.endpoint, body.view(), facts);
+    if (next.facts->background && !splicer->response_id().empty() && splicer->last_sequence() >= 0) {
+        next.strategy = Strategy::native;
+        return GoOn::same_model;
+    }
+    if (!splicer->continuable()) return GoOn::never;
+    if (choose_prefix(settings)) {
+        next.strategy = Strategy::prefix;
+        return GoOn::same_model;
+    }
+    const bool repeats = continuable_now(settings).deterministic || decoded(text).size() <= short_text;
+    if (!repeats) return GoOn::never;
+    next.strategy = Strategy::replay;
+    next.expected = text;
+    return GoOn::same_model;
+}
+
+Continuable Exchange::continuable_now(const Resume& settings) const {
+    const Target& target = plan.targets[sent_target];
+    return continuable(asked.endpoint, settings, target.traffic->capabilities, target.model, resumption->facts->kind,
+                       core.reactor.now());
+}
+
+/// Whether the answer so far can be sent as an open turn, and which part of it.
+bool Exchange::choose_prefix(const Resume& settings) {
+    Resumption& next = *resumption;
+    next.how = continuable_now(settings);
+    const bool known = next.how.seam != Seam::unknown || settings.probe == Probe::on_first_break;
+    if (!next.facts->excluded.empty() || next.how.prefill == Prefill::none || !known || vendor_fell_back ||
+        next.refused)
+        return false;
+    if (asked.endpoint == Endpoint::messages && splicer->reasoning_shown()) return false;
+    const std::optional<std::int64_t> limit = next.facts->token_limit;
+    if (limit && *limit <= tokens_used()) return false;
+    const std::string text = splicer->transcript().text();
+    next.prefix = splicer->prefix(most_asked_again);
+    if (next.prefix.empty() || unrepeatable(decoded(next.prefix))) return false;
+    // What follows the prefix was shown already, so it has to come again, and is not shown a second time.
+    next.expected = next.how.seam == Seam::echo ? text : text.substr(next.prefix.size());
+    return true;
+}
+
+/// OpenAI, "Background mode": the same answer, from the event behind the last one that the client has.
+void Exchange::make_native_request(Leg& leg, const Target& target) {
+    const std::string path = target.upstream->base_url.path + "/responses/" + std::string(splicer->response_id()) +
+                             "?stream=true&starting_after=" + std::to_string(splicer->last_sequence());
+    http::UpstreamHead to{"GET", path, target.upstream.get(), target.key, {}, true, false};
+    to.same_request = false;
+    leg.request.emplace(http::upstream_head(head, to), std::vector<std::string_view>());
+}
+
+/// What the answer has cost of its limit: the upstream's own count, else its events, unless they are too long for a
+/// token each.
+std::int64_t Exchange::tokens_used() const {
+    if (record.usage.completion) return *record.usage.completion;
+    const auto events = static_cast<std::int64_t>(splicer->tokens());
+    const auto by_length = static_cast<std::int64_t>((decoded(splicer->transcript().text()).size() + 3) / 4);
+    return by_length > 4 * events ? by_length : events;
+}
+
+// ---- what came of it
+
+void Exchange::note_resume(const Leg& leg) {
+    if (!going_on()) return;
+    ResumeRecord made{record.upstream,      record.model,   label_of(resumption->strategy), "broken", resumption->cause,
+                      resumption->position, resumption->gap};
+    const int status = leg.outcome.status;
+    if (splicer->joined())
+        made.outcome = "ok";
+    else if (is_seam_fault(splicer->fault()) && status == 200)
+        made.outcome = "diverged";
+    else if (status >= 400 && status < 500 && status != 429 && status != 408)
+        made.outcome = "refused";
+    if (splicer->fault() == Fault::anew)
+        plan.targets[sent_target].traffic->capabilities.refused(record.model, core.reactor.now());
+    std::string line = record.id + " resume " + std::to_string(record.resumes.size() + 1) + ": " + made.upstream + "/" +
+                       made.model + ", after " + std::string(made.cause) + ", " + std::string(made.strategy) + " at " +
+                       std::to_string(made.position) + " bytes, " + std::string(made.outcome);
+    if (made.gap)
+        line +=
+            ", gap " + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(*made.gap).count()) + " ms";
+    core.log(LogLevel::info, line);
+    record.resumes.push_back(std::move(made));
+}
+
+/// Before the next call: where it begins.
+void Exchange::note_break(const AttemptLoop& loop) {
+    if (!resumption) return;
+    resumption->cause = loop.ended_reason();
+    resumption->position = splicer->transcript().size();
+    resumption->gap.reset();
+}
+
+void Exchange::note_unresumable(const Leg&) {
+    record.resumes.push_back({record.upstream, record.model, "prefix", "refused", "memory", 0, std::nullopt});
+    core.log(LogLevel::warning, record.id + " can't be resumed any more: limits.memory has no room for what is held");
+}
+
+/// The upstream does not go on with an open turn; then it may repeat itself.
+bool Exchange::refused_prefix(const Leg& leg) {
+    if (!going_on() || resumption->strategy != Strategy::prefix || leg.outcome.cause != Cause::answered) return false;
+    const int status = leg.outcome.status;
+    if (status != 400 && status != 422) return false;
+    if (refuses_prefill(leg.outcome.error))
+        plan.targets[sent_target].traffic->capabilities.refused(record.model, core.reactor.now());
+    resumption->refused = true;
+    return true;
+}
+
+// ---- the probe
+
+bool Exchange::wants_probe() const {
+    return going_on() && resumption->strategy == Strategy::prefix && resumption->how.seam == Seam::unknown;
+}
+
+/// Asks once how this upstream goes on with an open turn, or waits for somebody who asks; then decides anew.
+Task<void> Exchange::probe_seam(AttemptLoop& loop, Action& action) {
+    const Target target = plan.targets[action.target];
+    Capabilities& known = target.traffic->capabilities;
+    const std::string kind = resumption->facts->kind;
+    const auto own = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(this));
+    bool over = false;
+    const bool mine = known.begin_probe(target.model, kind, own, [this, &over] {
+        over = true;
+        core.wake_in_turn(session);
+    });
+    if (mine) {
+        co_await make_probe(loop, target);
+        known.end_probe(target.model, kind);
+    } else {
+        loop.pass().give_back();
+        Wake why = Wake::ready;
+        session.deadlines.set(Deadline::pause, core.reactor.now(), probe_may_take);
+        while (!over && !client_gone && why != Wake::shutdown &&
+               !session.deadlines.passed(Deadline::pause, core.reactor.now())) {
+            why = co_await session.wait();
+            client_gone = why == Wake::client_gone;
+        }
+        session.deadlines.clear(Deadline::pause);
+        if (!over) known.leave_probe(own);
+    }
+    if (client_gone) co_return;
+    if (session.ending()) {
+        action = stopping();
+        co_return;
+    }
+    if (mine && !known.learnt(target.model, kind, core.reactor.now())) resumption->probed = true;
+    const GoOn go_on = choose_strategy();
+    const bool hopeless = go_on == GoOn::never || (wants_probe() && resumption->probed);
+    resumption->due = !hopeless;
+    action = hopeless ? loop.give_up(core.reactor.now()) : loop.once_more(core.reactor.now());
+}
+
+Task<void> Exchange::make_probe(AttemptLoop& loop, const Target& target) {
+    Leg leg;
+    leg.pass = &loop.pass();
+    leg.state = core.state_of(target.upstream);
+    const Timeouts kept = timeouts;
+    timeouts.first_byte = std::min(timeouts.first_byte, probe_may_take);
+    timeouts.total = std::min(timeouts.total, probe_may_take);
+    const std::string text =
+        probe_body(asked.endpoint, target.model, resumption->how.prefill, resumption->facts->probe_members);
+    std::string answer;
+    const bool opened = co_await open(leg, false);
+    if (opened) {
+        http::UpstreamHead to{"POST", {}, target.upstream.get(), target.key, {}, true, false};
+        const std::string path = target.upstream->base_url.path + asked.suffix + asked.query;
+        to.target = path;
+        to.same_request = false;
+        to.body = {http::Framing::Kind::length, text.size()};
+        leg.request.emplace(http::upstream_head(head, to), std::vector<std::string_view>{text});
+        const bool answered = co_await send_and_read_head(leg);
+        if (answered) co_await read_probe_answer(leg, answer);
+    }
+    if (leg.outcome.cause == Cause::client_gone) client_gone = true;
+    learn_from_probe(leg, target, answer);
+    timeouts = kept;
+    settle(leg);
+}
+
+Task<void> Exchange::read_probe_answer(Leg& leg, std::string& answer) {
+    leg.pass->answered(leg.answer->head().status < 300, Clock::now());
+    leg.undo_encoding();
+    while (answer.size() < largest_probe_answer) {
+        const Payload next = co_await next_payload(leg, Phase::before_output);
+        if (next.state != Payload::State::run) break;
+        answer.append(next.bytes);
+    }
+}
+
+void Exchange::learn_from_probe(const Leg& leg, const Target& target, std::string_view answer) {
+    Capabilities& known = target.traffic->capabilities;
+    const TimePoint now = core.reactor.now();
+    const int status = leg.outcome.status;
+    const bool told = leg.outcome.cause == Cause::answered;
+    const Prefill asked_with = resumption->how.prefill;
+    std::string_view meaning = "no answer";
+    if (told && status == 200) {
+        const Resume settings = resume_settings();
+        const bool echoes = settings.preset.seam == Seam::echo;
+        const std::optional<Seam> seam = read_probe(asked.endpoint, answer, echoes);
+        known.probed(target.model, resumption->facts->kind, seam ? asked_with : Prefill::none,
+                     seam.value_or(Seam::unknown), now);
+        meaning = !seam ? "the turn is closed" : *seam == Seam::echo ? "it repeats the prefix" : "it goes on exactly";
+    } else if (told && (status == 400 || status == 404 || status == 422)) {
+        known.probed(target.model, resumption->facts->kind, Prefill::none, Seam::unknown, now);
+        meaning = "it refuses";
+    }
+    core.log(LogLevel::info, record.id + " probe of " + target.upstream->name + "/" + target.model +
+                                 " (billed, about 40 tokens): status " + std::to_string(status) + ", " +
+                                 std::string(meaning));
+}
+
+}  // namespace streamkeeper::net

@@ -1,0 +1,109 @@
+#include "policy/inside.hpp"
+
+#include <algorithm>
+
+namespace streamkeeper::inside {
+namespace {
+
+/// Unicode's White_Space, and the byte order mark, which JavaScript's trim takes too. All are single units.
+bool is_space(char16_t unit) {
+    if (unit <= 0x20) return unit == 0x20 || (unit >= 0x09 && unit <= 0x0d) || (unit >= 0x1c && unit <= 0x1f);
+    return unit == 0x85 || unit == 0xa0 || unit == 0x1680 || (unit >= 0x2000 && unit <= 0x200a) || unit == 0x2028 ||
+           unit == 0x2029 || unit == 0x202f || unit == 0x205f || unit == 0x3000 || unit == 0xfeff;
+}
+
+int hex(char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
+
+char16_t escaped(char c) {
+    switch (c) {
+        case 'b': return '\b';
+        case 'f': return '\f';
+        case 'n': return '\n';
+        case 'r': return '\r';
+        case 't': return '\t';
+        default: return static_cast<char16_t>(c);
+    }
+}
+
+/// One character as it is spelt: how many bytes, and its one or two units.
+struct Character {
+    std::size_t bytes = 1;
+    char16_t first = 0, second = 0;  ///< `second` is 0 where there is none
+};
+
+Character escape(std::string_view text) {
+    if (text.size() >= 6 && text[1] == 'u') {
+        int code = 0;
+        for (const char c : text.substr(2, 4)) code = code * 16 + hex(c);
+        return {6, static_cast<char16_t>(code), 0};
+    }
+    return {std::min<std::size_t>(2, text.size()), escaped(text.size() > 1 ? text[1] : '\\'), 0};
+}
+
+Character next(std::string_view text) {
+    const auto byte = [text](std::size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) & 0x3fU : 0U;
+    };
+    const auto lead = static_cast<unsigned char>(text[0]);
+    if (lead == '\\') return escape(text);
+    if (lead < 0x80) return {1, lead, 0};
+    if (lead < 0xe0) return {2, static_cast<char16_t>((lead & 0x1fU) << 6 | byte(1)), 0};
+    if (lead < 0xf0) return {3, static_cast<char16_t>((lead & 0x0fU) << 12 | byte(1) << 6 | byte(2)), 0};
+    const unsigned code = ((lead & 0x07U) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3)) - 0x10000U;
+    return {4, static_cast<char16_t>(0xd800U + (code >> 10)), static_cast<char16_t>(0xdc00U + (code & 0x3ffU))};
+}
+
+/// Where the last character of a text begins that is not empty. An escape is found by going back to its backslash,
+/// which is one if an odd number of them stands together.
+std::size_t last_character(std::string_view text) {
+    const auto is_escape = [text](std::size_t at) {
+        std::size_t run = 0;
+        while (run <= at && text[at - run] == '\\') ++run;
+        return run % 2 == 1;
+    };
+    const std::size_t size = text.size();
+    if (size >= 2 && text[size - 2] == '\\' && is_escape(size - 2)) return size - 2;
+    if (size >= 6 && text[size - 6] == '\\' && text[size - 5] == 'u' && is_escape(size - 6)) return size - 6;
+    std::size_t at = size - 1;
+    while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xc0U) == 0x80U) --at;
+    return at;
+}
+
+}  // namespace
+
+Tail tail_of(std::string_view text) {
+    if (text.empty()) return Tail::solid;
+    const Character last = next(text.substr(last_character(text)));
+    if (last.second != 0) return Tail::solid;
+    if (last.first >= 0xd800 && last.first <= 0xdbff) return Tail::half;
+    return is_space(last.first) ? Tail::blank : Tail::solid;
+}
+
+std::u16string units_of(std::string_view text) {
+    std::u16string units;
+    units.reserve(text.size());
+    for (std::size_t at = 0; at < text.size();) {
+        const Character one = next(text.substr(at));
+        units += one.first;
+        if (one.second != 0) units += one.second;
+        at += one.bytes;
+    }
+    return units;
+}
+
+std::size_t offset_of(std::string_view text, std::size_t count) {
+    std::size_t at = 0;
+    for (std::size_t units = 0; units < count && at < text.size();) {
+        const Character one = next(text.substr(at));
+        units += one.second != 0 ? 2 : 1;
+        at += one.bytes;
+    }
+    return std::min(at, text.size());
+}
+
+std::string_view without_blank_tail(std::string_view text) {
+    while (!text.empty() && tail_of(text) == Tail::blank) text = text.substr(0, last_character(text));
+    return text;
+}
+
+}  // namespace streamkeeper::inside

@@ -1,0 +1,131 @@
+// Chat and legacy completions: chunks, under the names that were shown first, calls whole.
+#include "llm/event_parts.hpp"
+#include "policy/splicer_parts.hpp"
+#include "streamkeeper/json_scan.hpp"
+#include "streamkeeper/splicer.hpp"
+
+namespace streamkeeper {
+
+namespace {
+
+void add_calls_of(std::string_view choice, void* context) {
+    const std::string_view delta = json::find(choice, "delta");
+    for (const std::string_view name : {"tool_calls", "function_call"})
+        if (const std::string_view value = json::find(delta, name); event_parts::filled(value))
+            static_cast<HeldCalls*>(context)->add(value);
+}
+
+}  // namespace
+
+void Splicer::Chunks::begin(bool was_shown) {
+    if (!was_shown) shown = {};
+    now = shown;
+    changed = false;
+    calls.clear();
+    envelope.clear();
+}
+
+void Splicer::Chunks::commit() {
+    if (!changed) return;
+    shown = now;
+    changed = false;
+}
+
+void Splicer::Chunks::learn(std::string_view data, bool role) {
+    const bool named = !now.names.id.empty() && !now.names.created.empty() && !now.names.model.empty();
+    if (named && (now.role || !role)) return;
+    now.names.learn(data);
+    now.role = now.role || role;
+    changed = true;
+}
+
+void Splicer::Chunks::hold_calls(std::string_view data, std::size_t at) {
+    if (calls.empty()) {
+        envelope = data;
+        envelope_role = now.role;
+        calls_at = at;
+    }
+    json::for_each_element(json::find(data, "choices"), add_calls_of, &calls);
+}
+
+void Splicer::Chunks::put_calls(std::string& held) {
+    if (calls.empty()) return;
+    std::string events;
+    const bool intact = calls.pieces() == 1;  // a vendor that sends calls whole is not corrected
+    bool role = envelope_role;
+    std::vector<std::string> all;
+    if (!intact) all = calls.whole();
+    for (std::size_t i = 0; i < (intact ? 1 : all.size()); ++i) {
+        ChunkEdit edit{now.names, role, true, false, true, true};
+        if (!intact) edit.calls = all[i];
+        events += retell_chunk(envelope, edit).event;
+        role = true;
+    }
+    held.insert(std::min(calls_at, held.size()), events);
+    calls.clear();
+    envelope.clear();
+}
+
+/// Only the model that wrote what was shown may go on with it.
+bool Splicer::Chunks::other_model(std::string_view data) const {
+    const std::string_view model = json::find(data, "model");
+    return event_parts::filled(model) && !shown.names.model.empty() && model != shown.names.model;
+}
+
+Splicer::Step Splicer::take_chunk(std::string_view event) {
+    Chunks& chunks = *chunks_;
+    const std::string_view data = event_.data;
+    note_finish();
+    usage_seen_ = usage_seen_ || facts_.usage;
+    if (join_.hide_usage && facts_.usage_only) return {};
+    if (join_.continued && chunks.other_model(data)) return fail(Fault::other_model);
+    began_ = began_ || facts_.payload;
+    ChunkEdit edit{chunks.now.names};
+    std::string_view words = shows_.words;
+    if (expecting()) {
+        const bool other = shows_.call || shows_.other;
+        if (other || (shows_.text && !skip(words))) return fail(Fault::diverged);
+        if (facts_.finish && expecting()) return fail(Fault::diverged);
+        if (shows_.text) edit.text = words;
+    }
+    edit.without_role = shows_.opening && chunks.now.role && settings_.choices <= 1;
+    edit.without_reasoning = later_ && shows_.reasoning;
+    // A call that comes whole and with its finish needs no hold.
+    const bool whole_call = finished_ && chunks.calls.empty();
+    edit.without_calls = shows_.call && hold_calls_ && settings_.choices <= 1 && !whole_call;
+    const bool retell = edit.without_role || edit.without_reasoning || edit.without_calls || edit.text ||
+                        chunks.now.names.differ(data) || normal(event).data() != event.data();
+    RetoldChunk retold;
+    if (retell) retold = retell_chunk(data, edit);
+    const bool left = !retell || !retold.empty || !(facts_.payload || later_);
+    if (!edit.text && !edit.without_reasoning) learn_form(event, retold.event, retold.text_at);
+    if (edit.without_calls && finished_) chunks.hold_calls(data, held_.size());
+    if (left) chunks.learn(data, shows_.opening);
+    if (retell) made_ = std::move(retold.event);
+    Step step;
+    if (left) step = place(retell ? std::string_view(made_) : event, words);
+    if (!edit.without_calls || finished_ || fault_ != Fault::none) return step;
+    chunks.hold_calls(data, held_.size());
+    chunks.learn(data, shows_.opening);
+    holding_ = true;
+    return step;
+}
+
+/// Behind the finish: usage, what vendors add, `[DONE]`. No output, and no finish a second time.
+Splicer::Step Splicer::take_chunk_trailer(std::string_view event) {
+    if (facts_.terminal) {
+        terminal_ = true;
+        return finish_with(normal(event));
+    }
+    const bool usage_again = usage_seen_ && json::find(event_.data, "usage") == "null";
+    usage_seen_ = usage_seen_ || facts_.usage;
+    if ((join_.hide_usage && facts_.usage_only) || (usage_again && !facts_.usage)) return {};
+    const bool output = facts_.payload || shows_.opening || facts_.finish;
+    if (shows_.other || (output && !facts_.usage)) return {};
+    if (!output && !chunks_->now.names.differ(event_.data)) return finish_with(normal(event));
+    const ChunkEdit edit{chunks_->now.names, true, true, true, true, true};
+    made_ = retell_chunk(event_.data, edit).event;
+    return finish_with(made_);
+}
+
+}  // namespace streamkeeper

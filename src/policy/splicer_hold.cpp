@@ -1,0 +1,173 @@
+// The hold and the transcript: what is shown at once, what is kept, and what makes it shown.
+#include <algorithm>
+
+#include "policy/splicer_parts.hpp"
+#include "streamkeeper/continuation.hpp"
+#include "streamkeeper/splicer.hpp"
+
+namespace streamkeeper {
+
+void Splicer::drop_hold() {
+    held_.clear();
+    held_text_.clear();
+    held_solid_ = held_tokens_ = 0;
+    holding_ = false;
+    if (held_.capacity() > 16384) held_ = std::string();
+}
+
+void Splicer::keep(std::string_view event, std::string_view words) {
+    held_.append(event);
+    if (words.empty() || !resumable_) return;
+    held_text_.append(words);
+    ++held_tokens_;
+    if (inside::tail_of(words) == inside::Tail::solid) held_solid_ = held_text_.size();
+}
+
+/// What was held, then this event. The parts' notes of what the client knows become true.
+Splicer::Step Splicer::flush(std::string_view event) {
+    if (chunks_) chunks_->put_calls(held_);
+    out_.swap(held_);
+    add_shown_text(held_text_, held_solid_);
+    tokens_ += held_tokens_;
+    drop_hold();
+    show(event);
+    return {out_, event};
+}
+
+Splicer::Step Splicer::show(std::string_view event) {
+    shown_ = joined_ = true;
+    if (chunks_) chunks_->commit();
+    if (blocks_) {
+        blocks_->commit();
+        fixed_ = fixed_ || blocks_->shown.texts > 1;  // only one text can be sent as the turn to go on with
+    }
+    if (items_) items_->commit();
+    return {{}, event};
+}
+
+void Splicer::add_shown_text(std::string_view words, std::size_t solid) {
+    if (words.empty()) return;
+    text_shown_ = true;
+    if (!resumable_) return;
+    if (text_.size() + words.size() > settings_.transcript) {
+        resumable_ = false;
+        text_.clear();
+        solid_ = 0;
+        return;
+    }
+    if (solid > 0) solid_ = text_.size() + solid;
+    text_.append(words);
+}
+
+/// Text that is known to be more than white space at its end, nearly always; nothing is held then.
+Splicer::Step Splicer::put_text(std::string_view event, std::string_view words) {
+    began_ = true;
+    if (holding_ || whole_) {
+        keep(event, whole_ ? std::string_view() : words);
+        return {};
+    }
+    if (!resumable_) {
+        text_shown_ = true;
+        return put_payload(event);
+    }
+    if (doubting_) {
+        keep(event, words);
+        first_words_ += decoded(words);
+        return first_words_.size() < seam_window ? Step{} : judge_seam({});
+    }
+    if (holds_blanks() && inside::tail_of(words) != inside::Tail::solid) {
+        // Shown when the next one comes; if the stream breaks before, the upstream says it again.
+        Step step;
+        if (!held_text_.empty()) step = flush({});
+        keep(event, words);
+        return step;
+    }
+    ++tokens_;
+    if (!held_.empty()) {
+        const Step step = flush(event);
+        add_shown_text(words, words.size());
+        return step;
+    }
+    add_shown_text(words, words.size());
+    return show(event);
+}
+
+/// Output that is no text of the transcript.
+Splicer::Step Splicer::put_payload(std::string_view event) {
+    began_ = true;
+    if (shows_.reasoning) ++tokens_;
+    const bool behind_text = !held_text_.empty();  // order is kept, and text that ends in white space waits for text
+    if (holding_ || whole_ || doubting_ || behind_text) {
+        keep(event);
+        return {};
+    }
+    if (shows_.other || shows_.call || settings_.choices > 1) fixed_ = true;
+    reasoning_shown_ = reasoning_shown_ || shows_.reasoning;
+    if (shows_.text) text_shown_ = true;
+    return held_.empty() ? show(event) : flush(event);
+}
+
+/// An event of the attempt, in the form in which it may be shown; `words`: the text that it adds.
+Splicer::Step Splicer::place(std::string_view event, std::string_view words) {
+    if (finished_) return finish_with(event);
+    if (!words.empty()) return put_text(event, words);
+    return facts_.payload ? put_payload(event) : put(event);
+}
+
+/// What is no output: beside output it is shown, before it and behind what is held it waits.
+Splicer::Step Splicer::put(std::string_view event) {
+    if (shown_ && held_.empty() && !holding_ && !whole_ && !doubting_) return show(event);
+    keep(event);
+    return {};
+}
+
+/// The answer is complete: all of it is shown.
+Splicer::Step Splicer::finish_with(std::string_view event) {
+    if (doubting_) {
+        const Step judged = judge_seam(event);
+        if (fault_ != Fault::none) return judged;
+    }
+    whole_ = false;
+    return flush(event);
+}
+
+Splicer::Step Splicer::judge_seam() { return judge_seam({}); }
+
+Splicer::Step Splicer::judge_seam(std::string_view event) {
+    doubting_ = false;
+    if (starts_anew(decoded(text_.text()), first_words_)) return fail(Fault::anew);
+    first_words_ = std::string();
+    if (holding_ || finished_ || !event.empty()) return {};
+    return flush({});
+}
+
+Splicer::Step Splicer::release() {
+    const bool calls = holding_;
+    resumable_ = whole_ = doubting_ = hold_calls_ = false;
+    text_.clear();
+    solid_ = 0;
+    Step step = flush({});
+    fixed_ = fixed_ || calls;
+    return step;
+}
+
+std::string Splicer::prefix(std::size_t most) const {
+    std::string text = text_.text();
+    if (solid_ > 0 && text.size() - solid_ <= most)
+        text.resize(solid_);
+    else
+        text.resize(inside::without_blank_tail(text).size());
+    return text;
+}
+
+/// What an attempt says again is not shown again. False: it says something else.
+bool Splicer::skip(std::string_view& words) {
+    const std::u16string said = inside::units_of(words);
+    const std::size_t again = std::min(said.size(), expected_.size() - said_again_);
+    if (expected_.compare(said_again_, again, said, 0, again) != 0) return false;
+    said_again_ += again;
+    words = words.substr(inside::offset_of(words, again));
+    return true;
+}
+
+}  // namespace streamkeeper
