@@ -50,6 +50,8 @@ int main(int argc, char** argv) {
     mock->add_option("--limit", vendor.limits, "refuse what is more, like '1500/3m per ip'; may be repeated")
         ->allow_extra_args(false);
     mock->add_option("--record", vendor.record, "file that gets one JSON line a request, credentials included");
+    mock->add_flag("--record-tokens", vendor.record_tokens,
+                   "a second line behind each answer: when each token went out");
     mock->add_option("--certificate", vendor.certificate, "PEM file: serve TLS");
     mock->add_option("--certificate-key", vendor.certificate_key, "PEM file with its private key");
 

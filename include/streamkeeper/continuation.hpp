@@ -90,6 +90,10 @@ struct LearntSeam {
     TimePoint until{};
 };
 
+/// As the configuration spells them.
+std::string_view prefill_label(Prefill);
+std::string_view seam_label(Seam);
+
 /// What breaks and probes have taught about one upstream; outlives requests and configurations. Forgotten after 24 h.
 class Capabilities {
 public:

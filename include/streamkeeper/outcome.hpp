@@ -50,6 +50,7 @@ struct Outcome {
     std::optional<Wait> wait;          ///< how long the answer asks to wait (wait_hint.hpp)
     std::optional<bool> should_retry;  ///< its `x-should-retry`
     bool event_stream = false;         ///< the answer was a stream of events
+    bool output_began = false;         ///< some of it was output, shown or not
     std::string detail;                ///< for people: what the operating system, TLS or the parser said
     bool connection_was_reused = false;
     bool answer_began = false;  ///< at least one byte of the response had arrived

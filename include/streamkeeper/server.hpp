@@ -12,6 +12,7 @@
 #include "streamkeeper/admission.hpp"
 #include "streamkeeper/budget.hpp"
 #include "streamkeeper/config.hpp"
+#include "streamkeeper/continuation.hpp"
 #include "streamkeeper/gate.hpp"
 #include "streamkeeper/key_states.hpp"
 #include "streamkeeper/record.hpp"
@@ -48,7 +49,8 @@ struct UpstreamSnapshot {
     std::size_t idle = 0, waiting = 0;
     int busy = 0, in_flight = 0;
     std::vector<KeySnapshot> keys;
-    std::vector<GateSnapshot> gates;  ///< the closed ones
+    std::vector<GateSnapshot> gates;       ///< the closed ones
+    std::vector<Capabilities::Row> seams;  ///< what breaks and probes have taught
 };
 
 struct ServerSnapshot {

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <system_error>
 
+#include "cli/demo_breaks.hpp"
 #include "cli/demo_client.hpp"
 #include "cli/demo_closing.hpp"
 #include "cli/demo_metrics.hpp"
@@ -215,6 +216,7 @@ void Demo::run() {
     unknown_model();
     model_list();
     show_troubles(stage_, say_);
+    show_breaks(stage_, say_);
     metrics(before);
 }
 

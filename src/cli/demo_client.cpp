@@ -139,8 +139,8 @@ Reply call(const Call& asked) {
     Reply reply;
     read_head(std::string_view(raw).substr(0, end), reply);
     raw.erase(0, end + 4);
-    for (Body body(asked, reply); !body.take(raw);)
-        if (!socket.read(raw, began + patience)) throw Failure("the answer was cut");
+    for (Body body(asked, reply); !reply.cut && !body.take(raw);) reply.cut = !socket.read(raw, began + patience);
+    if (reply.cut && !asked.may_be_cut) throw Failure("the answer was cut");
     reply.took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began);
     return reply;
 }

@@ -22,6 +22,7 @@ struct Call {
     std::string method = "GET", target, body;
     std::string fields;                             ///< further header lines, each with its CR LF
     std::function<void(std::string_view)> on_data;  ///< each piece of the body as it arrives
+    bool may_be_cut = false;                        ///< an answer that breaks off is a Reply as well
 };
 
 struct Reply {
@@ -29,6 +30,7 @@ struct Reply {
     std::map<std::string, std::string> fields;  ///< names in lower case
     std::string body;
     std::chrono::milliseconds took{0};
+    bool cut = false;  ///< the connection ended before the body did
 };
 
 /// Throws Failure if no whole answer comes within 15 s, or if Ctrl-C was pressed meanwhile.

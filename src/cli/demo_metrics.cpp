@@ -55,6 +55,9 @@ const std::vector<Row> rows = {
     {"upstream_attempts_total", {"code"}},
     {"upstream_errors_total", {"class", "reason"}},
     {"retries_total", {"reason"}},
+    {"resumes_total", {"strategy", "outcome"}},
+    {"resume_gap_seconds_count", {}},
+    {"resume_gap_seconds_sum", {}},
     {"fallbacks_total", {"to", "reason"}},
     {"wait_seconds_count", {"cause"}},
     {"wait_seconds_sum", {"cause"}},
@@ -89,10 +92,10 @@ std::string shown(const Wanted& labels) {
     return text.empty() ? text : text + "}";
 }
 
-/// Whole where it is, else with one decimal.
+/// Whole where it is, else with one decimal, or three of a fraction of a second.
 std::string shown(double value) {
     char text[32];
-    std::snprintf(text, sizeof text, value == std::floor(value) ? "%.0f" : "%.1f", value);
+    std::snprintf(text, sizeof text, value == std::floor(value) ? "%.0f" : value < 1 ? "%.3f" : "%.1f", value);
     return text;
 }
 
@@ -106,7 +109,12 @@ constexpr double any = 1e9;
 const std::vector<Mark> marks = {
     {"requests_total", {{"outcome", "ok"}, {"model", "mock-1"}}, 6, 6, "the six good chats with mock-1"},
     {"upstream_errors_total", {{"reason", "model_not_found"}}, 2, 2, "the vendor's two 404"},
-    {"stream_ends_total", {}, 3, 3, "the three streams"},
+    {"requests_total", {{"outcome", "aborted"}}, 1, 1, "the stream that could not be resumed"},
+    {"stream_ends_total", {}, 7, 7, "the seven streams"},
+    {"stream_ends_total", {{"how", "truncated"}}, 1, 1, "the one of them that was left open"},
+    {"resumes_total", {{"strategy", "prefix"}, {"outcome", "ok"}}, 2, 2, "the two answers that were gone on with"},
+    {"resumes_total", {}, 2, 2, "that there was no other"},
+    {"resume_gap_seconds_count", {}, 2, 2, "their two gaps"},
     {"tokens_total", {{"kind", "output"}}, 25, any, "the output"},
     {"retries_total", {{"reason", "rate_limit"}}, 2, 2, "the two 429 that were waited out"},
     {"retries_total", {{"reason", "overload"}}, 3, 3, "the 503 that were tried again"},

@@ -42,6 +42,7 @@ std::string configuration_for(const std::string& vendor, const std::string& seco
            "      - {name: main, file: key-main}\n"
            "      - {name: spare, file: key-spare}   # takes over when `main` is used up or refused\n"
            "    limit_scope: account              # a 429 is meant for all keys\n"
+           "    resume: {capability: {prefill: trailing, seam: exact}}   # it goes on with an answer\n"
            "    proxy: none\n"
            "  second:\n"
            "    base_url: " +
@@ -53,6 +54,7 @@ std::string configuration_for(const std::string& vendor, const std::string& seco
            "models: {mock-reasoner: {fallback: [second/steady-1]}}\n"
            "aliases: {fast: mock-1}\n"
            "stream: {commit_hold: 500ms, heartbeat: 500ms}   # 5s is the default of both\n"
+           "retry: {base: 300ms}                # of the pauses: 1s\n"
            "log: {level: error}\n";
 }
 

@@ -35,6 +35,7 @@ public:
     std::uint16_t port() const { return port_; }  ///< the daemon's
     std::string base_url() const;                 ///< what a tool is told: ends in /v1
     const MockUpstream& vendor() const { return vendor_; }
+    const MockUpstream& second() const { return second_; }
     std::string main_key() const;   ///< the vendor takes it until it is used up
     std::string spare_key() const;  ///< and this one for ever
     const std::string& configuration() const { return configuration_; }

@@ -76,10 +76,12 @@ int run_mock(const MockFlags& flags) {
     options.port = place->port;
     if (!flags.keys.empty()) options.key = flags.keys.front();
     if (options.key.empty()) return fail("an empty --key");
+    if (flags.record_tokens && flags.record.empty()) return fail("--record-tokens needs --record FILE");
     options.more_keys.assign(flags.keys.begin() + (flags.keys.empty() ? 0 : 1), flags.keys.end());
     options.script_file = flags.script;
     options.limits = flags.limits;
     options.record_file = flags.record;
+    options.record_tokens = flags.record_tokens;
     options.tls_certificate = flags.certificate;
     options.tls_key = flags.certificate_key;
     raise_descriptor_limit();

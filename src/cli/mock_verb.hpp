@@ -10,6 +10,7 @@ struct MockFlags {
     std::string listen;             ///< empty: 127.0.0.1 and a free port
     std::vector<std::string> keys;  ///< empty: the script's, else the mock's own, well-known one, on loopback only
     std::string script, record;     ///< files; empty: none
+    bool record_tokens = false;     ///< in `record`: when each token went out
     std::vector<std::string> limits;
     std::string certificate, certificate_key;  ///< empty: plain HTTP
 };

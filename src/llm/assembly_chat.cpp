@@ -74,6 +74,7 @@ constexpr Rule message_members[] = {{"role", first},
                                     {"images", list}};
 constexpr Rules message_rules{message_members};
 constexpr Rule whole_rule{"message", last};
+constexpr Rule calls_members[] = {{"tool_calls", calls, &call_rules}, {"function_call", object, &function_rules}};
 
 void append_value(std::string& out, std::string_view name, const Value& value) {
     append_name(out, name);
@@ -104,6 +105,8 @@ void write_message(std::string& out, const Members& message, std::string_view re
 }
 
 }  // namespace
+
+const Rules calls_of_delta{calls_members};
 
 ChunkAssembly::Choice::Choice(bool chat, Kept& kept)
     : fields(chat ? choice_rules : completion_rules, kept), message(message_rules, kept), whole(whole_rule, kept) {

@@ -77,6 +77,9 @@ private:
     std::map<std::uint64_t, std::string> items_;  ///< until the last event shows that it has them
 };
 
+/// How the tool calls of a chunk's delta grow: `tool_calls`, and the older `function_call`.
+extern const Rules calls_of_delta;
+
 /// What an event of Messages or Responses calls itself.
 std::string_view type_of(const sse::Event&, std::string_view data);
 

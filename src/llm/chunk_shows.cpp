@@ -60,7 +60,8 @@ void read_choice(std::string_view choice, void* context) {
         } else if (at.is(reading.output)) {
             any = filled(at.value);
             if (at.value.starts_with('{')) read_delta(at.value, reading.shows, reading.several);
-            if (any && at.value.starts_with('"')) add_text(reading.shows, reading.several, at.value);
+            if (any && at.value.starts_with('"') && reading.output == "text")
+                add_text(reading.shows, reading.several, at.value);
         }
     }
     reading.shows.other = reading.shows.other || (!first && any);

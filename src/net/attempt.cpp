@@ -284,7 +284,7 @@ Exchange::AnswerKind Exchange::kind_of_answer(Leg& leg) {
         page_instead(leg);
     if (leg.outcome.cause != Cause::answered) return AnswerKind::none;
     const bool events = dialect_of(asked.endpoint) && is_event_stream(from, facts.stream);
-    record.stream = (events && facts.stream) || early;  // what the client has, once it was promised a stream
+    record.stream = (events || committed) && facts.stream;  // what the client has, once it was promised a stream
     return events ? AnswerKind::events : AnswerKind::document;
 }
 
@@ -295,7 +295,7 @@ void Exchange::choose_assembling(const Outcome* last) {
     if (wish == Assemble::automatic) {
         if (!last) return;
         const bool late = last->cause == Cause::timeout && last->phase >= Phase::awaiting_head;
-        const bool cut = last->cause == Cause::closed && last->answer_began;
+        const bool cut = last->cause == Cause::closed && last->status != 0;
         const bool said_late = last->cause == Cause::answered && (last->status == 504 || last->status == 524);
         if (!late && !cut && !said_late) return;
     }

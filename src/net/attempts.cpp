@@ -81,10 +81,19 @@ void Exchange::begin_attempt(const AttemptLoop& loop, const Action& action) {
     }
     record.key = target.key ? target.key->name : std::string();
     record.usage = {};
-    record.stream = early;
+    record.stream = committed && facts.stream;  // what the client was promised
     record.stream_end.clear();
     timeouts = timeouts_for(*config, *target.upstream, target.model);
+    be_patient(target);
     if (first_byte_override > Duration(0)) timeouts.first_byte = first_byte_override;
+}
+
+/// Where closing a connection does not end the billing, a stalled stream is waited for twice as long.
+void Exchange::be_patient(const Target& target) {
+    if (!facts.stream || timeouts.stream_idle == no_limit) return;
+    const Resume resume = resume_for(*config, *target.upstream, target.model);
+    if (!resume.configured.cancel_stops_billing.value_or(resume.preset.cancel_stops_billing.value_or(true)))
+        timeouts.stream_idle *= 2;
 }
 
 /// What an action becomes when the daemon's end cuts a wait short.

@@ -107,20 +107,20 @@ void Core::wake_some() {
 namespace {
 constexpr std::chrono::seconds a_moment{10};
 constexpr std::size_t most_failed = 1024;
+}  // namespace
 
 /// Of a large body its ends tell it apart.
-std::size_t fingerprint(std::string_view client, std::string_view body) {
+std::size_t Core::fingerprint(std::string_view client, std::string_view body) {
     constexpr std::size_t end = 64u << 10;
     const std::hash<std::string_view> hash;
     std::size_t value = hash(client) ^ body.size();
     value = value * 31 + hash(body.substr(0, end));
     return body.size() <= end ? value : value * 31 + hash(body.substr(body.size() - end));
 }
-}  // namespace
 
-void Core::note_failed(std::string_view client, std::string_view body) {
+void Core::note_failed(std::size_t request) {
     if (failed_.size() >= most_failed) failed_.pop_front();
-    failed_.emplace_back(Clock::now(), fingerprint(client, body));
+    failed_.emplace_back(Clock::now(), request);
 }
 
 bool Core::is_resend(const http::RequestHead* wishes, std::string_view client, std::string_view body) {
@@ -192,13 +192,14 @@ ServerSnapshot Core::snapshot() const {
     snapshot.held = budget.used(BudgetKind::held);
     snapshot.memory = budget.total();
     for (const std::shared_ptr<const Upstream>& upstream : config->upstreams) {
-        UpstreamSnapshot one{upstream->name, upstream->base_url.text, 0, 0, 0, 0, {}, {}};
+        UpstreamSnapshot one{upstream->name, upstream->base_url.text, 0, 0, 0, 0, {}, {}, {}};
         const UpstreamState& state = *by_config_.at(upstream.get()).state;
         const Traffic& traffic = state.gates->traffic;
         one.idle = state.idle();
         one.busy = state.busy;
         one.waiting = traffic.gates.waiting();
         one.gates = traffic.gates.snapshot(reactor.now());
+        one.seams = traffic.capabilities.rows(reactor.now());
         for (GateSnapshot& gate : one.gates) {  // by the key's place in the configuration
             const auto slot =
                 gate.key ? std::find(state.slots.begin(), state.slots.end(), *gate.key) : state.slots.end();

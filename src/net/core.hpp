@@ -80,7 +80,9 @@ public:
     double uniform() { return std::uniform_real_distribution<double>()(chance_); }
     /// The client says that it has sent this before, or it failed here a moment ago.
     bool is_resend(const http::RequestHead* wishes, std::string_view client, std::string_view body);
-    void note_failed(std::string_view client, std::string_view body);
+    void note_failed(std::size_t request);
+    /// What a request is known by for a while after it failed.
+    static std::size_t fingerprint(std::string_view client, std::string_view body);
     const std::vector<std::unique_ptr<Listener>>& listeners() const { return listeners_; }
 
 private:

@@ -6,6 +6,7 @@
 
 #include "net/exchange.hpp"
 #include "net/resumption.hpp"
+#include "policy/mutation.hpp"
 #include "streamkeeper/dialect.hpp"
 #include "streamkeeper/document_events.hpp"
 #include "streamkeeper/splicer.hpp"
@@ -43,6 +44,7 @@ struct EventStream {
     /// Says in the leg's outcome how the stream ended; it may have ended well.
     void end(Answer::Read how);
     void note_fault();
+    void show_rest();
     /// Supplies what is missing of a finished stream, and names the end.
     void finish();
     void set_deadline(TimePoint now);
@@ -126,9 +128,11 @@ void EventStream::note_fault() {
 }
 
 void EventStream::end(Answer::Read how) {
+    leg.outcome.output_began = splicer.began();
     // Some servers leave out the last blank line; what is whole counts, unless the connection itself broke.
     const bool clean = how == Answer::Read::done && !broken && leg.outcome.cause == Cause::answered;
     if (clean && splitter.pending() > 0 && !splicer.terminal() && splicer.fault() == Fault::none) take("\n\n");
+    if (mutated('g')) show_rest();
     if (clean && splicer.fault() == Fault::none) show(splicer.end(), {});
     if (broken || splicer.finished() || splicer.fault() != Fault::none || leg.outcome.cause != Cause::answered)
         return;  // said already, or nothing to say
@@ -136,6 +140,12 @@ void EventStream::end(Answer::Read how) {
     if (splitter.too_long()) return leg.fail(phase(), Cause::bad_body, "an event of the stream is longer than 16 MiB");
     if (how == Answer::Read::broken) return leg.fail(phase(), Cause::bad_body, leg.answer->problem());
     leg.fail(phase(), Cause::closed, "the stream ended without a finish");
+}
+
+/// Fault (g) of test builds: the beginning of an event that never ended.
+void EventStream::show_rest() {
+    splitter.feed("\n\n");
+    for (std::string_view event; showing && splitter.next(event);) add(event, {});
 }
 
 void EventStream::set_deadline(TimePoint now) {
@@ -184,6 +194,7 @@ void EventStream::begin_showing() {
 void EventStream::show(const Splicer::Step& step, std::string_view payload) {
     if (step.empty()) return;
     if (!showing) begin_showing();
+    if (!splicer.continuable() && !splicer.finished()) exchange.free_body(leg);
     if (!step.before.empty()) batch.push_back(step.before);
     if (!step.event.empty()) add(step.event, payload);
     if (!step.before.empty()) send_batch();  // it is valid until the next event alone

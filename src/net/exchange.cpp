@@ -153,10 +153,18 @@ Task<bool> Exchange::run() {
     record.bytes_out = out.bytes();
     bound_record(record);
     if (record.policy && (record.ending == Ending::error || record.ending == Ending::aborted))
-        core.note_failed(record.client, body.view());
+        core.note_failed(body_print ? *body_print : core.fingerprint(record.client, body.view()));
     if (!own_page && core.hooks.record) core.hooks.record(record);
     if (!body_read) keep_alive = false;
     co_return keep_alive && !out.failed();
+}
+
+void Exchange::free_body(const Leg& leg) {
+    const bool sent = leg.request && leg.request->state() == RequestPump::State::done;
+    if (!sent || body_print) return;  // else it is still being sent
+    body_print = core.fingerprint(record.client, body.view());
+    body.release();
+    body_reservation.shrink(0);
 }
 
 bool Exchange::admit() {

@@ -93,6 +93,8 @@ struct Exchange {
     /// Deadlines and timeouts that the client's own fields name. Nothing if they are well.
     std::optional<http::Refusal> read_overrides();
     void begin_exchange();
+    /// No attempt will follow: what could be sent again is freed.
+    void free_body(const Leg& leg);
 
     // ---- attempts.cpp
     Task<void> loop_attempts();
@@ -104,6 +106,7 @@ struct Exchange {
     Task<void> wait_at_gates(AttemptLoop& loop, Action& action);
     Task<void> ask_for_names(AttemptLoop& loop, Action& action);
     static Action stopping();
+    void be_patient(const Target&);
     void begin_attempt(const AttemptLoop&, const Action&);
     void note(const Leg&, const AttemptLoop&);
     void conclude(const Action&, const Outcome* last);
@@ -231,6 +234,7 @@ struct Exchange {
     ClientWriter out;
     Buffer body;
     Reservation body_reservation;
+    std::optional<std::size_t> body_print;  ///< what is left of a body that was freed
     BodyFacts facts;
     Plan plan;
     Timeouts timeouts;                          ///< of the attempt that runs

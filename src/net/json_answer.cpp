@@ -31,7 +31,9 @@ bool suspicious(std::string_view json, const http::ResponseHead& head) {
     if (json[first] != '{' && json[first] != '[') return true;
     const char* const end = json.data() + json.size();
     if (byte_scan::find(json.data(), end, "\"error\"") != end) return true;
-    return json.size() < small_answer && byte_scan::find(json.data(), end, "\"detail\"") != end;
+    // An error that has only a `detail` begins with it, or nearly so.
+    const char* const near = json.data() + std::min<std::size_t>(json.size(), 256);
+    return json.size() < small_answer && byte_scan::find(json.data(), near, "\"detail\"") != near;
 }
 
 /// Errors that are an array, or an object without an `error` of its own: only where something looked like one.

@@ -15,6 +15,7 @@ constexpr std::size_t short_text = 200;
 /// Of white space that was shown before its successor was known: more than this is not asked for again.
 constexpr std::size_t most_asked_again = 64;
 constexpr Duration probe_may_take{30'000};
+constexpr int most_probes = 3;
 constexpr std::size_t largest_probe_answer = 64u << 10;
 
 std::string_view label_of(Strategy strategy) {
@@ -161,7 +162,7 @@ void Exchange::note_resume(const Leg& leg) {
     ResumeRecord made{record.upstream,      record.model,   label_of(resumption->strategy), "broken", resumption->cause,
                       resumption->position, resumption->gap};
     const int status = leg.outcome.status;
-    if (splicer->joined())
+    if (leg.outcome.event_stream && splicer->joined())
         made.outcome = "ok";
     else if (is_seam_fault(splicer->fault()) && status == 200)
         made.outcome = "diverged";
@@ -240,11 +241,11 @@ Task<void> Exchange::probe_seam(AttemptLoop& loop, Action& action) {
         action = stopping();
         co_return;
     }
-    if (mine && !known.learnt(target.model, kind, core.reactor.now())) resumption->probed = true;
-    const GoOn go_on = choose_strategy();
-    const bool hopeless = go_on == GoOn::never || (wants_probe() && resumption->probed);
-    resumption->due = !hopeless;
-    action = hopeless ? loop.give_up(core.reactor.now()) : loop.once_more(core.reactor.now());
+    // A probe may break like any other call; then it is made again, but not for ever.
+    if (mine && !known.learnt(target.model, kind, core.reactor.now()) && ++resumption->probes >= most_probes)
+        resumption->refused = true;
+    resumption->due = choose_strategy() != GoOn::never;
+    action = resumption->due ? loop.once_more(core.reactor.now()) : loop.give_up(core.reactor.now());
 }
 
 Task<void> Exchange::make_probe(AttemptLoop& loop, const Target& target) {

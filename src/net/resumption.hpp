@@ -22,8 +22,8 @@ struct Resumption {
     std::optional<ContinuationFacts> facts;  ///< of the request; read at the first break
     Strategy strategy = Strategy::restart;
     bool due = false;      ///< the call that runs, or comes next, is to go on with the answer
-    bool refused = false;  ///< an open turn was not accepted: no prefix any more
-    bool probed = false;   ///< a probe that this exchange made came to nothing
+    int probes = 0;        ///< that came to nothing
+    bool refused = false;  ///< an open turn was not accepted, or a probe came to nothing: no prefix
     Continuable how;       ///< for `prefix`
     std::string prefix, expected;
     std::string_view cause;                       ///< of the break

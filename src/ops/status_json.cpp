@@ -45,6 +45,13 @@ std::string gate_json(const GateSnapshot& gate, const UpstreamSnapshot& upstream
     return text + R"(,"because":)" + json::quote(because(gate)) + R"(,"waiting":)" + std::to_string(gate.waiting) + "}";
 }
 
+/// One model whose open turns were tried.
+std::string seam_json(const Capabilities::Row& row) {
+    return R"({"model":)" + json::quote(row.model) + R"(,"kind":)" + json::quote(row.kind) + R"(,"prefill":")" +
+           std::string(prefill_label(row.learnt.prefill)) + R"(","seam":")" + std::string(seam_label(row.learnt.seam)) +
+           R"(","forgotten_in_seconds":)" + seconds_until(row.learnt.until) + "}";
+}
+
 }  // namespace
 
 std::string upstream_json(const UpstreamSnapshot& upstream) {
@@ -54,6 +61,9 @@ std::string upstream_json(const UpstreamSnapshot& upstream) {
     text += R"(],"gates":[)";
     for (const GateSnapshot& gate : upstream.gates)
         text += (&gate == &upstream.gates.front() ? "" : ",") + gate_json(gate, upstream);
+    text += R"(],"resume":[)";
+    for (const Capabilities::Row& row : upstream.seams)
+        text += (&row == &upstream.seams.front() ? "" : ",") + seam_json(row);
     return text + R"(],"requests_in_flight":)" + std::to_string(upstream.in_flight) + R"(,"requests_waiting":)" +
            std::to_string(upstream.waiting) + R"(,"connections":{"idle":)" + std::to_string(upstream.idle) +
            R"(,"busy":)" + std::to_string(upstream.busy) + "}}";

@@ -91,6 +91,26 @@ void set_seam(Continuable& result, const Sources& from, bool own_flags) {
 
 }  // namespace
 
+std::string_view prefill_label(Prefill prefill) {
+    switch (prefill) {
+        case Prefill::none: return "none";
+        case Prefill::trailing: return "trailing";
+        case Prefill::prefix: return "prefix";
+        case Prefill::partial: return "partial";
+        case Prefill::continue_final_message: return "continue_final_message";
+    }
+    return {};
+}
+
+std::string_view seam_label(Seam seam) {
+    switch (seam) {
+        case Seam::exact: return "exact";
+        case Seam::echo: return "echo";
+        case Seam::unknown: return "unknown";
+    }
+    return {};
+}
+
 Continuable continuable(Endpoint endpoint, const Resume& resume, const Capabilities& capabilities,
                         std::string_view model, std::string_view kind, TimePoint now) {
     Continuable result;
@@ -104,7 +124,7 @@ Continuable continuable(Endpoint endpoint, const Resume& resume, const Capabilit
     result.prefill = chat ? prefill : Prefill::trailing;
     // A prompt is open by nature, but not behind every gateway; who says that it may be continued knows his.
     if (endpoint == Endpoint::completions && resume.configured.prefill)
-        result.seam = Seam::exact;
+        result.seam = resume.configured.seam.value_or(Seam::exact);
     else
         set_seam(result, from, result.prefill == prefill && endpoint != Endpoint::completions);
     return result;

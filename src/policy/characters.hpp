@@ -48,6 +48,13 @@ inline bool is_lower(char32_t c) {
     return (c >= 0x3AC && c <= 0x3CE) || (c >= 0x430 && c <= 0x45F);
 }
 
+/// What some server's trim may take from the end of a text: Unicode's White_Space, U+FEFF (JavaScript) and the control
+/// characters up to U+0020 (Java, Python).
+inline bool is_trimmed(char32_t c) {
+    return c <= 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
+           c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000 || c == 0xFEFF;
+}
+
 inline bool is_digit(char32_t c) { return c >= '0' && c <= '9'; }
 
 }  // namespace streamkeeper::characters

@@ -15,7 +15,8 @@ bool client_error(int status) { return status >= 400 && status < 500; }
 bool before_output(O o) { return o.phase != Phase::after_output; }
 
 bool empty_stream(O o) {
-    return o.cause == Cause::closed && o.phase == Phase::before_output && o.event_stream && success(o.status);
+    return o.cause == Cause::closed && o.phase == Phase::before_output && o.event_stream && !o.output_began &&
+           success(o.status);
 }
 bool web_page(O o) { return success(o.status) && refused(o) && (o.error.html || o.cause == Cause::not_an_api); }
 bool redirect(O o) { return refused(o) && o.status >= 300 && o.status < 400; }

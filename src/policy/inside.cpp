@@ -2,15 +2,10 @@
 
 #include <algorithm>
 
+#include "policy/characters.hpp"
+
 namespace streamkeeper::inside {
 namespace {
-
-/// Unicode's White_Space, and the byte order mark, which JavaScript's trim takes too. All are single units.
-bool is_space(char16_t unit) {
-    if (unit <= 0x20) return unit == 0x20 || (unit >= 0x09 && unit <= 0x0d) || (unit >= 0x1c && unit <= 0x1f);
-    return unit == 0x85 || unit == 0xa0 || unit == 0x1680 || (unit >= 0x2000 && unit <= 0x200a) || unit == 0x2028 ||
-           unit == 0x2029 || unit == 0x202f || unit == 0x205f || unit == 0x3000 || unit == 0xfeff;
-}
 
 int hex(char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
 
@@ -76,7 +71,7 @@ Tail tail_of(std::string_view text) {
     const Character last = next(text.substr(last_character(text)));
     if (last.second != 0) return Tail::solid;
     if (last.first >= 0xd800 && last.first <= 0xdbff) return Tail::half;
-    return is_space(last.first) ? Tail::blank : Tail::solid;
+    return characters::is_trimmed(last.first) ? Tail::blank : Tail::solid;
 }
 
 std::u16string units_of(std::string_view text) {

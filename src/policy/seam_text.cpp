@@ -58,11 +58,6 @@ std::string_view append_unicode(std::string& out, std::string_view rest) {
     return rest;
 }
 
-bool trimmed_somewhere(char32_t c) {
-    return c <= 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
-           c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000 || c == 0xFEFF;
-}
-
 }  // namespace
 
 std::string decoded(std::string_view inside) {
@@ -94,7 +89,7 @@ std::size_t trailing_space(std::string_view text) {
     const std::size_t size = text.size();
     for (;;) {
         const characters::Character end = characters::last(text);
-        if (end.bytes == 0 || !trimmed_somewhere(end.code)) return size - text.size();
+        if (end.bytes == 0 || !characters::is_trimmed(end.code)) return size - text.size();
         text.remove_suffix(end.bytes);
     }
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "policy/mutation.hpp"
 #include "policy/splicer_parts.hpp"
 #include "streamkeeper/json_scan.hpp"
 
@@ -15,7 +16,7 @@ Splicer::Splicer(Endpoint endpoint, const SplicerSettings& settings)
       form_(std::make_unique<EventForm>()),
       hold_calls_(settings.hold_calls),
       resumable_(settings.mode == ResumeMode::exact && settings.choices <= 1),
-      whole_(settings.mode == ResumeMode::whole) {
+      whole_(settings.mode == ResumeMode::whole || (mutated('e') && resumable_)) {
     if (endpoint == Endpoint::messages)
         blocks_ = std::make_unique<Blocks>();
     else if (endpoint == Endpoint::responses)
@@ -87,7 +88,7 @@ bool Splicer::read(std::string_view) {
     }
     if (facts_.terminal && done) {
         // `[DONE]` proves nothing, except where a vendor never says more.
-        if (settings_.finish_optional && began_) finished_ = true;
+        if ((settings_.finish_optional || mutated('c')) && began_) finished_ = true;
         finished_ = finished_ || (a_finish_ && all_closed());
         if (!finished_) fail(Fault::ended_early);
         if (!finished_) return false;
@@ -140,6 +141,8 @@ void Splicer::learn_form(std::string_view event, std::string_view retold, std::s
 
 /// One line of data, behind the event's name where clients read it, and nothing else; any line ends.
 bool Splicer::plain(std::string_view event) const {
+    // The LF of a CRLF that two reads tore apart may never be shown.
+    if (event.ends_with('\r') && event.find('\n') != event.npos) return false;
     const auto skip_ends = [&event] { event.remove_prefix(std::min(event.find_first_not_of("\r\n"), event.size())); };
     skip_ends();  // a LF that was torn off the event before
     if (!chunks_) {

@@ -1,5 +1,6 @@
 // Chat and legacy completions: chunks, under the names that were shown first, calls whole.
 #include "llm/event_parts.hpp"
+#include "policy/mutation.hpp"
 #include "policy/splicer_parts.hpp"
 #include "streamkeeper/json_scan.hpp"
 #include "streamkeeper/splicer.hpp"
@@ -9,10 +10,7 @@ namespace streamkeeper {
 namespace {
 
 void add_calls_of(std::string_view choice, void* context) {
-    const std::string_view delta = json::find(choice, "delta");
-    for (const std::string_view name : {"tool_calls", "function_call"})
-        if (const std::string_view value = json::find(delta, name); event_parts::filled(value))
-            static_cast<HeldCalls*>(context)->add(value);
+    static_cast<HeldCalls*>(context)->add(json::find(choice, "delta"));
 }
 
 }  // namespace
@@ -88,11 +86,13 @@ Splicer::Step Splicer::take_chunk(std::string_view event) {
         if (facts_.finish && expecting()) return fail(Fault::diverged);
         if (shows_.text) edit.text = words;
     }
-    edit.without_role = shows_.opening && chunks.now.role && settings_.choices <= 1;
+    if (mutated('b') && join_.continued && !joined_ && shows_.text)
+        edit.text = words = without_overlap(text_.text(), words);
+    edit.without_role = shows_.opening && chunks.now.role && settings_.choices <= 1 && !mutated('d');
     edit.without_reasoning = later_ && shows_.reasoning;
     // A call that comes whole and with its finish needs no hold.
     const bool whole_call = finished_ && chunks.calls.empty();
-    edit.without_calls = shows_.call && hold_calls_ && settings_.choices <= 1 && !whole_call;
+    edit.without_calls = shows_.call && hold_calls_ && settings_.choices <= 1 && !whole_call && !mutated('f');
     const bool retell = edit.without_role || edit.without_reasoning || edit.without_calls || edit.text ||
                         chunks.now.names.differ(data) || normal(event).data() != event.data();
     RetoldChunk retold;
@@ -115,13 +115,14 @@ Splicer::Step Splicer::take_chunk(std::string_view event) {
 Splicer::Step Splicer::take_chunk_trailer(std::string_view event) {
     if (facts_.terminal) {
         terminal_ = true;
-        return finish_with(normal(event));
+        return finish_with(event_.data == "[DONE]" ? normal(event) : dialect_.closing);
     }
     const bool usage_again = usage_seen_ && json::find(event_.data, "usage") == "null";
     usage_seen_ = usage_seen_ || facts_.usage;
     if ((join_.hide_usage && facts_.usage_only) || (usage_again && !facts_.usage)) return {};
     const bool output = facts_.payload || shows_.opening || facts_.finish;
     if (shows_.other || (output && !facts_.usage)) return {};
+    chunks_->learn(event_.data, false);
     if (!output && !chunks_->now.names.differ(event_.data)) return finish_with(normal(event));
     const ChunkEdit edit{chunks_->now.names, true, true, true, true, true};
     made_ = retell_chunk(event_.data, edit).event;

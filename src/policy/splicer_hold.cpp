@@ -1,6 +1,7 @@
 // The hold and the transcript: what is shown at once, what is kept, and what makes it shown.
 #include <algorithm>
 
+#include "policy/mutation.hpp"
 #include "policy/splicer_parts.hpp"
 #include "streamkeeper/continuation.hpp"
 #include "streamkeeper/splicer.hpp"
@@ -75,7 +76,7 @@ Splicer::Step Splicer::put_text(std::string_view event, std::string_view words) 
         first_words_ += decoded(words);
         return first_words_.size() < seam_window ? Step{} : judge_seam({});
     }
-    if (holds_blanks() && inside::tail_of(words) != inside::Tail::solid) {
+    if (!mutated('a') && holds_blanks() && inside::tail_of(words) != inside::Tail::solid) {
         // Shown when the next one comes; if the stream breaks before, the upstream says it again.
         Step step;
         if (!held_text_.empty()) step = flush({});
@@ -153,6 +154,7 @@ Splicer::Step Splicer::release() {
 
 std::string Splicer::prefix(std::size_t most) const {
     std::string text = text_.text();
+    if (mutated('a')) return text;
     if (solid_ > 0 && text.size() - solid_ <= most)
         text.resize(solid_);
     else

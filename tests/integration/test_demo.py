@@ -44,6 +44,10 @@ def plainly(folder):
     return run
 
 
+def before_of(step):
+    return re.search(r"last words before:   (.*)\n", step).group(1)
+
+
 def into_a_full_disk(folder):
     with open("/dev/full", "w") as full:
         return subprocess.run([BINARY, "demo"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, env=environment(folder))
@@ -88,10 +92,33 @@ class Demo(unittest.TestCase):
                 self.assertIn(alone, self.step(title))
                 self.assertRegex(self.step(title), here)
 
+    def test_each_break_says_what_a_tool_gets_directly_and_through_streamkeeper(self):
+        for title, alone, here in (
+                ("middle of a sentence", r"directly: \d+ bytes of 311, and no finish", "311 bytes, equal to the uncut text; finish_reason stop"),
+                ("inside a tool call", r'directly: .* then read_file\(\{"path":"\w+   and no more',
+                 r'the first that came after:   read_file\(\{"path":"needle ✓"\}\)\n +< text and arguments equal'),
+                ("can't go on", r"through streamkeeper: 2\d\d bytes, then", r": streamkeeper stream_interrupted\n.*closed without its end"),
+                ("mode `whole`", "x-streamkeeper-resume: whole", r"nothing for \d+\.\d s, then all \d+ bytes at once, equal to the uncut text"),
+                ("plain answer that breaks off", r"directly: \d+ bytes of \d+, and no JSON", "200 in .*, one document, equal to the uncut one")):
+            with self.subTest(title):
+                self.assertRegex(self.step(title), alone)
+                self.assertRegex(self.step(title), here)
+
+    def test_both_sides_of_the_seam_are_parts_of_the_uncut_text(self):
+        for title in ("middle of a sentence", "inside a tool call"):
+            with self.subTest(title):
+                before, after = re.search(r"last words before:   (.*)\n +the first .* after:   (.*)\n", self.step(title)).groups()
+                self.assertRegex(before, r'^"….*\w"$')
+                self.assertGreater(len(after), 10)
+        said = re.search(r"no finish: (.*)", self.step("middle of a sentence")).group(1)
+        self.assertIn(said.strip('"…'), before_of(self.step("middle of a sentence")), "the seam is where the vendor broke off")
+
     def test_the_metrics_that_moved_are_shown(self):
         table = self.step("What was counted")
         for row in (r'retries_total\{reason="rate_limit"\} +0 +2', r'retries_total\{reason="billing"\} +0 +1',
                     r'fallbacks_total\{to="second/steady-1",reason="overload"\} +0 +1',
+                    r'resumes_total\{strategy="prefix",outcome="ok"\} +0 +2', r'resume_gap_seconds_count +0 +2', r'resume_gap_seconds_sum +0 +\d',
+                    r'requests_total\{code="200",outcome="aborted"\} +0 +1', r'stream_ends_total\{how="truncated"\} +0 +1',
                     r'wait_seconds_sum\{cause="rate_limit"\} +0 +[4-9]', r'key_usable\{key="main"\} +1 +0'):
             self.assertRegex(table, row)
         self.assertNotIn('key="spare"', table, "it did not move")

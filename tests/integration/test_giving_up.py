@@ -72,7 +72,7 @@ TERMINAL = {
 
 
 class GivingUp(Case):
-    def failing(self, fail, dialect, extra=AT_ONCE, retry=ONE_TRY, **options):
+    def failing(self, fail, dialect, extra=AT_ONCE + "\nresume: {mode: off}", retry=ONE_TRY, **options):
         """A client whose stream was committed before it fails: (client, daemon)."""
         vendor, daemon = self.pair(extra=extra, retry=retry)
         client = self.client(daemon, dialect, **options)

@@ -189,6 +189,8 @@ class Backoff(Stage):
 # ---- failures that pass
 
 class FailuresThatPass(Stage):
+    EXTRA = "stream: {assemble: off}"  # test_assemble.py has what becomes of documents that are cut
+
     def recovers(self, *bad, forms=FORMS, calls=None, headers=()):
         """In every form the client sees the good answer that follows, and nothing of what came before."""
         results = together([lambda form=form: self.perform(*bad, form[0].good(form[1]), dialect=form[0], stream=form[1], headers=headers) for form in forms])
@@ -407,6 +409,8 @@ class Slowness(Stage):
 # ---- failures that do not pass
 
 class FailuresThatDoNotPass(Stage):
+    EXTRA = "resume: {mode: off}"
+
     def fails(self, bad, status, code, forms=FORMS):
         for dialect, stream in forms:
             with self.subTest(dialect=dialect.name, stream=stream):

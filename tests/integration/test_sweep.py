@@ -10,7 +10,7 @@ import sweep  # noqa: E402
 
 class Options:
     quick, every, seconds, seed, only, all_breaches = True, 1, 75, 1, None, False
-    jobs = max(2, os.cpu_count() or 2)
+    jobs = 2 * (os.cpu_count() or 2)
 
 
 class Sweep(unittest.TestCase):

@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(the_first_resume_starts_at_once_and_later_ones_pause_as_ret
     BOOST_TEST(one.after_the_pause() == "send one/k/m");
     BOOST_TEST(one.then("200 broken", same) == "pause 2.0");
     BOOST_TEST(one.after_the_pause() == "send one/k/m");
-    BOOST_TEST(one.then("200 broken", same) == "fail upstream_closed");
+    BOOST_TEST(one.then("200 broken", same) == "fail stream_interrupted");
 }
 
 BOOST_AUTO_TEST_CASE(as_many_calls_follow_as_the_client_allows) {

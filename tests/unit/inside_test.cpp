@@ -18,11 +18,12 @@ std::string tail(std::string_view text) { return name_of(inside::tail_of(text));
 BOOST_AUTO_TEST_SUITE(inside_of_strings)
 
 BOOST_AUTO_TEST_CASE(white_space_is_what_unicode_and_trimming_servers_call_so) {
-    for (const char* blank :
-         {" ",       "\\t",     "\\n",     "\\r",      "\\f",          "\\u000b",      "\\u001c",      "\\u0020",
-          "\\u0085", "\\u00A0", "\\u1680", "\\u2000",  "\\u200a",      "\\u2028",      "\\u2029",      "\\u202f",
-          "\\u205F", "\\u3000", "\\ufeff", "\xC2\xA0", "\xE3\x80\x80", "\xE2\x80\xA8", "\xEF\xBB\xBF", "\xE1\x9A\x80",
-          "\xC2\x85"})
+    for (const char* blank : {" ",        "\\t",          "\\n",          "\\r",          "\\f",
+                              "\\u000b",  "\\b",          "\\u001c",      "\\u0020",      "\\u0085",
+                              "\\u00A0",  "\\u1680",      "\\u2000",      "\\u200a",      "\\u2028",
+                              "\\u2029",  "\\u202f",      "\\u205F",      "\\u3000",      "\\ufeff",
+                              "\xC2\xA0", "\xE3\x80\x80", "\xE2\x80\xA8", "\xEF\xBB\xBF", "\xE1\x9A\x80",
+                              "\xC2\x85"})
         BOOST_TEST_CONTEXT(blank) {
             BOOST_TEST(tail(blank) == "blank");
             BOOST_TEST(tail(std::string("x") + blank) == "blank");
@@ -30,8 +31,8 @@ BOOST_AUTO_TEST_CASE(white_space_is_what_unicode_and_trimming_servers_call_so) {
             BOOST_TEST(inside::without_blank_tail(std::string("x") + blank + " " + blank) == "x");
             BOOST_TEST(inside::without_blank_tail(blank) == "");
         }
-    for (const char* solid : {"", "x", "\\b", "\\u200b", "\xE2\x80\x8B", "\\u0001", "\\u2060", "\xF0\x9F\x98\x80",
-                              "\\u180e", "\\/", "\\\""})
+    for (const char* solid :
+         {"", "x", "\\u200b", "\xE2\x80\x8B", "\\u2060", "\xF0\x9F\x98\x80", "\\u180e", "\\/", "\\\""})
         BOOST_TEST(tail(solid) == "solid");
 }
 

@@ -56,7 +56,7 @@ private:
             return complain("more than one line of data");
         if (over) return complain("something behind the end");
         const std::string_view data = event.substr(6);
-        if (data == "[DONE]") {
+        if (data.starts_with("[DONE]")) {
             over = true;
             return finishes == 0 ? complain("an end without a finish") : void();
         }
@@ -90,8 +90,10 @@ private:
     }
 
     void read_chunk(const boost::json::object& chunk) {
-        name_of(chunk, "id", id);
-        name_of(chunk, "model", model);
+        if (finishes == 0) {
+            name_of(chunk, "id", id);
+            name_of(chunk, "model", model);
+        }
         const boost::json::value* choices = chunk.if_contains("choices");
         if (!choices || !choices->is_array()) return;
         for (const boost::json::value& choice : choices->get_array())
@@ -100,7 +102,8 @@ private:
     void read_choice(const boost::json::object& choice) {
         const boost::json::object& delta = inner(choice, "delta");
         const std::string words = endpoint_ == Endpoint::completions ? word(choice, "text") : word(delta, "content");
-        if (!word(delta, "role").empty() && ++roles > 1) return complain("a second role");
+        if (endpoint_ != Endpoint::completions && !word(delta, "role").empty() && ++roles > 1)
+            return complain("a second role");
         if (finishes > 0 && !words.empty()) return complain("content behind the finish");
         text += words;
         if (!word(choice, "finish_reason").empty() && ++finishes > 1) return complain("a second finish");

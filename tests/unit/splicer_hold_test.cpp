@@ -155,6 +155,23 @@ BOOST_AUTO_TEST_CASE(a_text_longer_than_the_transcript_can_not_be_gone_on_with) 
     BOOST_TEST(stream.take(stop() + done) == stop() + done);
 }
 
+BOOST_AUTO_TEST_CASE(a_long_text_is_kept_in_one_piece_for_who_asks) {
+    Watched stream;
+    std::string all;
+    for (int i = 0; i < 3000; ++i) {
+        const std::string words = "w" + std::to_string(i) + std::string(static_cast<std::size_t>(i % 50), 'x');
+        stream.take(text(words));
+        all += words;
+    }
+    const std::string huge(200'000, 'y');
+    stream.take(text(huge) + text("z"));
+    BOOST_TEST((stream.said() == all + huge + "z"));
+    BOOST_TEST((stream.splicer.prefix(64) == stream.said()));
+    BOOST_TEST(stream.splicer.transcript().size() == stream.said().size());
+    BOOST_TEST(stream.splicer.transcript_bytes() >= stream.said().size());
+    BOOST_TEST(stream.splicer.transcript_bytes() < 2 * stream.said().size());
+}
+
 BOOST_AUTO_TEST_CASE(what_is_released_is_shown_and_nothing_is_kept_any_more) {
     Watched stream;
     stream.take(text("a") + text(" "));

@@ -120,8 +120,9 @@ SplicerSettings some_settings() {
 }
 
 /// How the next attempt may join, as net decides it.
-Join some_join(const Splicer& splicer, bool& possible) {
+Join some_join(const Splicer& splicer, std::string& expected, bool& possible) {
     Join join;
+    expected = splicer.transcript().text();
     possible = splicer.seen() != Seen::fixed && (splicer.continuable() || !splicer.shown());
     if (splicer.seen() != Seen::text) return join;
     join.continued = chance(2);
@@ -153,7 +154,8 @@ BOOST_AUTO_TEST_CASE(events_known_by_their_form_are_shown_as_those_that_were_rea
             BOOST_REQUIRE((known.splicer.seen() == read.splicer.seen()));
             if (known.splicer.finished()) break;
             bool possible = false;
-            const Join join = some_join(known.splicer, possible);
+            std::string expected;
+            const Join join = some_join(known.splicer, expected, possible);
             if (!possible) break;
             known.begin(join);
             read.begin(join);
@@ -180,7 +182,8 @@ BOOST_AUTO_TEST_CASE(no_client_sees_what_none_may_see) {
             before = client.text;
             if (stream.splicer.finished()) break;
             bool possible = false;
-            const Join join = some_join(stream.splicer, possible);
+            std::string expected;
+            const Join join = some_join(stream.splicer, expected, possible);
             if (!possible) break;
             if (endpoint == Endpoint::messages && stream.splicer.reasoning_shown() && join.continued) break;
             stream.begin(join);
