@@ -7,11 +7,11 @@
 ///   target      an upstream, a key and a model               plan.hpp
 ///   attempt     one try at a target                          net/attempt
 ///   outcome     how an attempt ended, in retry's words       attempt_loop.hpp
-///   transcript  what the client has been shown
+///   transcript  what the client has been shown               splicer.hpp, transcript.hpp
 ///
 /// The way: accept ─ read head (head.hpp) ─ admit (admission.hpp) ─ read body (framing.hpp, budget.hpp) ─ plan
 /// (plan.hpp, json_scan.hpp) ─ attempt loop: connect ─ send (forwarding.hpp) ─ judge (vendor_error.hpp) ─ relay by
-/// events (sse.hpp, dialect.hpp), as a document, or raw ─ record (record.hpp).
+/// events (sse.hpp, dialect.hpp, splicer.hpp), as a document, or raw ─ record (record.hpp).
 ///
 /// Rooms depend one way: http ← llm ← policy ← net ← ops ← cli, and config is plain data that all include. http, llm
 /// and policy are pure: no sockets, no clock, no Asio, no OpenSSL. net waits in one place only, for anything. What
