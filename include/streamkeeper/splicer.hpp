@@ -77,8 +77,6 @@ public:
     Step take(std::string_view event);
     /// The first words of a doubtful attempt have had their time: they are judged by what there is.
     Step judge_seam();
-    /// The upstream has ended its answer cleanly.
-    Step end();
     /// Memory, or a bound, does not allow to keep more: what is held is shown, and the stream can't be resumed.
     Step release();
 
@@ -183,6 +181,7 @@ private:
     // the hold
     std::string held_, held_text_;
     std::size_t held_solid_ = 0, held_tokens_ = 0;
+    bool held_fixed_ = false, held_reasoning_ = false;  ///< of what is held: fixed_, reasoning_shown_
     bool hold_calls_;
     bool holding_ = false;  ///< everything is kept: a call, a thinking block, the whole answer
     // the stream

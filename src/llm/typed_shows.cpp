@@ -1,4 +1,7 @@
 // What a typed event of Messages or Responses adds to its answer.
+#include <algorithm>
+#include <iterator>
+
 #include "llm/event_parts.hpp"
 #include "streamkeeper/json_scan.hpp"
 
@@ -14,6 +17,13 @@ std::string_view type_of(const sse::Event& event) {
 
 /// The members of an event that vary are set only where it adds one string and nothing else.
 void only(Shows& shows, std::string_view value) { shows.inside = bare(value); }
+
+/// A call that the client makes. Those that the vendor makes (web search, file search, MCP …) are over when they come.
+bool clients_call(std::string_view kind) {
+    constexpr std::string_view kinds[] = {"function_call", "custom_tool_call", "local_shell_call",
+                                          "shell_call",    "computer_call",    "apply_patch_call"};
+    return std::find(std::begin(kinds), std::end(kinds), kind) != std::end(kinds);
+}
 
 }  // namespace
 
@@ -64,12 +74,12 @@ Shows shows_of_response(const sse::Event& event) {
         shows.reasoning = true;
         if (type.ends_with("_text.delta")) only(shows, json::find(event.data, "delta"));
     } else if (type.starts_with("response.function_call_arguments") ||
-               type.starts_with("response.custom_tool_call_input") || type.starts_with("response.mcp_call_arguments")) {
+               type.starts_with("response.custom_tool_call_input")) {
         shows.call = true;
     } else if (type == "response.output_item.added" || type == "response.output_item.done") {
         const std::string_view kind = bare(json::find(json::find(event.data, "item"), "type"));
         shows.reasoning = kind == "reasoning";
-        shows.call = kind.ends_with("_call");
+        shows.call = clients_call(kind);
         shows.other = !shows.reasoning && !shows.call && kind != "message";
     } else if (type.starts_with("response.") && type.ends_with(".delta")) {
         shows.other = true;  // refusals, audio, code and what is to come

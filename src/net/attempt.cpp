@@ -261,7 +261,7 @@ void Exchange::make_request(Leg& leg, const Action& action) {
     if (assembling) add_stream(splices, facts);
     if (continues)
         add_continuation(splices, body.view(), asked.endpoint, facts, *resumption->facts,
-                         {resumption->how.prefill, resumption->prefix, tokens_used()});
+                         {resumption->how.prefill, resumption->prefix, resumption->tokens_used});
     std::vector<std::string_view> pieces = spliced(body.view(), splices);
     to.body = {http::Framing::Kind::length, 0};
     for (const std::string_view piece : pieces) to.body.length += piece.size();

@@ -131,9 +131,12 @@ void EventStream::end(Answer::Read how) {
     leg.outcome.output_began = splicer.began();
     // Some servers leave out the last blank line; what is whole counts, unless the connection itself broke.
     const bool clean = how == Answer::Read::done && !broken && leg.outcome.cause == Cause::answered;
-    if (clean && splitter.pending() > 0 && !splicer.terminal() && splicer.fault() == Fault::none) take("\n\n");
+    if (clean && splitter.pending() > 0 && !splicer.terminal() && splicer.fault() == Fault::none) {
+        splitter.feed("\n\n");
+        for (std::string_view event; splitter.next(event);)
+            if (!take_event(event, {})) break;
+    }
     if (mutated('g')) show_rest();
-    if (clean && splicer.fault() == Fault::none) show(splicer.end(), {});
     if (broken || splicer.finished() || splicer.fault() != Fault::none || leg.outcome.cause != Cause::answered)
         return;  // said already, or nothing to say
     if (refused) return leg.fail(phase(), Cause::bad_body, "a longer answer than limits.memory allows to hold");
@@ -279,7 +282,8 @@ void EventStream::finish() {
 }  // namespace
 
 void Exchange::begin_splicing(const Leg& leg) {
-    if (!splicer || !facts.stream) splicer = std::make_unique<Splicer>(asked.endpoint, splicer_settings());
+    if (!splicer || !facts.stream || !splicer->shown())
+        splicer = std::make_unique<Splicer>(asked.endpoint, splicer_settings());
     splicer->begin(join(leg));
     held_paid.shrink(0);
 }
@@ -288,6 +292,8 @@ void Exchange::show_as_events(Leg& leg, std::string_view json) {
     const std::optional<std::string> events = events_of(asked.endpoint, json, facts.usage_asked);
     if (!events)
         return leg.fail(Phase::before_output, Cause::bad_body, "the upstream's answer is no answer of this endpoint");
+    if (going_on() && (resumption->strategy == Strategy::native || vendor_fell_back))
+        return leg.fail(Phase::before_output, Cause::bad_body, "a document can't go on with the stream");
     record.stream = true;
     leg.outcome.event_stream = true;
     begin_splicing(leg);

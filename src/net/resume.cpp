@@ -87,7 +87,7 @@ GoOn Exchange::choose_strategy() {
     const Resume settings = resume_settings();
     Resumption& next = *resumption;
     next.expected.clear();
-    if (settings.mode == ResumeMode::off || is_seam_fault(splicer->fault())) return GoOn::never;
+    if (settings.mode == ResumeMode::off || is_seam_fault(splicer->fault()) || body_print) return GoOn::never;
     const std::string text = splicer->transcript().text();
     switch (splicer->seen()) {
         case Seen::nothing: return GoOn::freely;
@@ -128,7 +128,8 @@ bool Exchange::choose_prefix(const Resume& settings) {
         return false;
     if (asked.endpoint == Endpoint::messages && splicer->reasoning_shown()) return false;
     const std::optional<std::int64_t> limit = next.facts->token_limit;
-    if (limit && *limit <= tokens_used()) return false;
+    next.tokens_used = tokens_used();
+    if (limit && *limit <= next.tokens_used) return false;
     const std::string text = splicer->transcript().text();
     next.prefix = splicer->prefix(most_asked_again);
     if (next.prefix.empty() || unrepeatable(decoded(next.prefix))) return false;
@@ -146,13 +147,12 @@ void Exchange::make_native_request(Leg& leg, const Target& target) {
     leg.request.emplace(http::upstream_head(head, to), std::vector<std::string_view>());
 }
 
-/// What the answer has cost of its limit: the upstream's own count, else its events, unless they are too long for a
-/// token each.
+/// What the answer has cost of its limit: its events, unless they are too long for a token each; or the upstream's own
+/// count of this call, if that is more (a first event of messages counts next to nothing).
 std::int64_t Exchange::tokens_used() const {
-    if (record.usage.completion) return *record.usage.completion;
     const auto events = static_cast<std::int64_t>(splicer->tokens());
     const auto by_length = static_cast<std::int64_t>((decoded(splicer->transcript().text()).size() + 3) / 4);
-    return by_length > 4 * events ? by_length : events;
+    return std::max(by_length > 4 * events ? by_length : events, record.usage.completion.value_or(0));
 }
 
 // ---- what came of it
@@ -258,7 +258,7 @@ Task<void> Exchange::make_probe(AttemptLoop& loop, const Target& target) {
     const std::string text =
         probe_body(asked.endpoint, target.model, resumption->how.prefill, resumption->facts->probe_members);
     std::string answer;
-    const bool opened = co_await open(leg, false);
+    const bool opened = co_await open(leg, true);  // a stale connection would spend the probe
     if (opened) {
         http::UpstreamHead to{"POST", {}, target.upstream.get(), target.key, {}, true, false};
         const std::string path = target.upstream->base_url.path + asked.suffix + asked.query;

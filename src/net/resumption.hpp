@@ -26,6 +26,7 @@ struct Resumption {
     bool refused = false;  ///< an open turn was not accepted, or a probe came to nothing: no prefix
     Continuable how;       ///< for `prefix`
     std::string prefix, expected;
+    std::int64_t tokens_used = 0;                 ///< of the request's limit
     std::string_view cause;                       ///< of the break
     std::size_t position = 0;                     ///< bytes of text that the client had then
     TimePoint broke_at{};                         ///< the last one

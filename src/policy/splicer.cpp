@@ -89,7 +89,7 @@ bool Splicer::read(std::string_view) {
     if (facts_.terminal && done) {
         // `[DONE]` proves nothing, except where a vendor never says more.
         if ((settings_.finish_optional || mutated('c')) && began_) finished_ = true;
-        finished_ = finished_ || (a_finish_ && all_closed());
+        finished_ = finished_ || (a_finish_ && all_closed());  // a vendor that knows no `n` sends fewer choices
         if (!finished_) fail(Fault::ended_early);
         if (!finished_) return false;
     }
@@ -109,13 +109,6 @@ void Splicer::note_finish() {
 
 bool Splicer::all_closed() const {
     return std::find(open_choices_.begin(), open_choices_.end(), 1) == open_choices_.end();
-}
-
-/// A vendor that knows no `n` sends fewer choices, and then ends of itself.
-Splicer::Step Splicer::end() {
-    if (finished_ || !a_finish_ || !all_closed()) return {};
-    finished_ = true;
-    return finish_with({});
 }
 
 Splicer::Step Splicer::take_known(std::string_view event, std::string_view inside) {

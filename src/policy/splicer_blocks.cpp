@@ -29,7 +29,7 @@ void Splicer::Blocks::begin(bool was_shown) {
     now = shown;
     number_of.clear();
     kind_of.clear();
-    changed = joined = thinking = false;
+    changed = joined = thinking = calling = false;
 }
 
 void Splicer::Blocks::commit() {
@@ -114,7 +114,7 @@ Splicer::Step Splicer::open_block(std::string_view event, std::size_t index) {
     const std::string_view shown = renumbered(event, blocks.number_of[index]);
     if (kind == Kind::thinking || (kind == Kind::call && hold_calls_)) {
         holding_ = true;
-        blocks.thinking = blocks.thinking || kind == Kind::thinking;
+        (kind == Kind::thinking ? blocks.thinking : blocks.calling) = true;
     }
     if (!words.empty()) return put_text(shown, words);
     return kind == Kind::text ? put(shown) : put_payload(shown);
@@ -169,10 +169,10 @@ Splicer::Step Splicer::close_block(std::string_view event, std::size_t index) {
         keep(shown);
         return {};
     }
-    if (blocks.kind_of[index] != Kind::thinking || !blocks.thinking || whole_) return put(shown);
+    const bool signed_now = blocks.kind_of[index] == Kind::thinking && blocks.thinking;
+    if (!signed_now || blocks.calling || whole_) return put(shown);
     blocks.thinking = holding_ = false;
     keep(shown);
-    reasoning_shown_ = true;
     return flush({});
 }
 

@@ -12,7 +12,7 @@ void Splicer::drop_hold() {
     held_.clear();
     held_text_.clear();
     held_solid_ = held_tokens_ = 0;
-    holding_ = false;
+    holding_ = held_fixed_ = held_reasoning_ = false;
     if (held_.capacity() > 16384) held_ = std::string();
 }
 
@@ -30,6 +30,8 @@ Splicer::Step Splicer::flush(std::string_view event) {
     out_.swap(held_);
     add_shown_text(held_text_, held_solid_);
     tokens_ += held_tokens_;
+    fixed_ = fixed_ || held_fixed_;
+    reasoning_shown_ = reasoning_shown_ || held_reasoning_;
     drop_hold();
     show(event);
     return {out_, event};
@@ -93,16 +95,19 @@ Splicer::Step Splicer::put_text(std::string_view event, std::string_view words) 
     return show(event);
 }
 
-/// Output that is no text of the transcript.
+/// Output that is no text of the transcript. It is no reason to keep text that ends in white space any longer.
 Splicer::Step Splicer::put_payload(std::string_view event) {
     began_ = true;
     if (shows_.reasoning) ++tokens_;
-    const bool behind_text = !held_text_.empty();  // order is kept, and text that ends in white space waits for text
-    if (holding_ || whole_ || doubting_ || behind_text) {
+    const bool known = shows_.reasoning || shows_.text;
+    const bool fixed = shows_.other || shows_.call || !known || settings_.choices > 1;
+    if (holding_ || whole_ || doubting_) {
+        held_fixed_ = held_fixed_ || fixed;
+        held_reasoning_ = held_reasoning_ || shows_.reasoning;
         keep(event);
         return {};
     }
-    if (shows_.other || shows_.call || settings_.choices > 1) fixed_ = true;
+    fixed_ = fixed_ || fixed;
     reasoning_shown_ = reasoning_shown_ || shows_.reasoning;
     if (shows_.text) text_shown_ = true;
     return held_.empty() ? show(event) : flush(event);
@@ -143,13 +148,12 @@ Splicer::Step Splicer::judge_seam(std::string_view event) {
 }
 
 Splicer::Step Splicer::release() {
-    const bool calls = holding_;
+    // What is shown before its time is no text that could be sent back.
+    fixed_ = fixed_ || holding_ || whole_ || settings_.choices > 1;
     resumable_ = whole_ = doubting_ = hold_calls_ = false;
     text_.clear();
     solid_ = 0;
-    Step step = flush({});
-    fixed_ = fixed_ || calls;
-    return step;
+    return flush({});
 }
 
 std::string Splicer::prefix(std::size_t most) const {

@@ -56,7 +56,7 @@ void Splicer::Items::count(std::string_view number) {
 }
 
 /// Learns the ids that an event names; those of a later attempt stand for the ones that were shown.
-void Splicer::Items::learn(std::string_view data, bool later) {
+bool Splicer::Items::learn(std::string_view data, bool later) {
     const auto meet = [&](std::string& ours, std::string_view theirs) {
         if (theirs.empty()) return;
         if (!later || ours.empty())
@@ -72,10 +72,18 @@ void Splicer::Items::learn(std::string_view data, bool later) {
     }
     const std::string_view item = json::find(data, "item");
     const std::int64_t index = number_of(json::find(data, "output_index"), -1);
-    if (item.empty() || index < 0 || index > 4095) return;
-    if (static_cast<std::size_t>(index) >= known.item_ids.size())
-        known.item_ids.resize(static_cast<std::size_t>(index) + 1);
-    meet(known.item_ids[static_cast<std::size_t>(index)], text_of(json::find(item, "id")));
+    if (item.empty() || index < 0 || index > 4095) return true;
+    const auto place = static_cast<std::size_t>(index);
+    if (place >= known.item_ids.size()) {
+        known.item_ids.resize(place + 1);
+        known.item_kinds.resize(place + 1);
+    }
+    const std::string_view kind = text_of(json::find(item, "type"));
+    std::string& known_kind = known.item_kinds[place];
+    if (later && !known_kind.empty() && known_kind != kind) return false;
+    known_kind = kind;
+    meet(known.item_ids[place], text_of(json::find(item, "id")));
+    return true;
 }
 
 Splicer::Step Splicer::take_item(std::string_view event) {
@@ -92,7 +100,7 @@ Splicer::Step Splicer::take_item(std::string_view event) {
     const bool later = later_ && !join_.native;
     note_finish();
     began_ = began_ || facts_.payload;
-    items.learn(data, later);
+    if (!items.learn(data, later)) return fail(Fault::diverged);
     std::string_view type = text_of(json::find(data, "type"));
     if (type.empty()) type = event_.name;
     const bool piece = type.ends_with(".delta");

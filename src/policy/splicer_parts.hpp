@@ -53,6 +53,7 @@ struct Splicer::Blocks {
     bool changed = false;        ///< `now` since it was shown
     bool joined = false;         ///< the attempt's first text has begun
     bool thinking = false;       ///< a block of it is held
+    bool calling = false;        ///< a call is held
     std::vector<int> number_of;  ///< the client's number of the attempt's blocks; -1: not shown
     std::vector<Kind> kind_of;
 
@@ -69,9 +70,9 @@ struct Splicer::Blocks {
 /// Responses.
 struct Splicer::Items {
     struct Known {
-        std::string id, created_at;         ///< of the response: without quotes; raw
-        std::vector<std::string> item_ids;  ///< by output index
-        std::set<std::string> told;         ///< events that come once, and were shown
+        std::string id, created_at;                     ///< of the response: without quotes; raw
+        std::vector<std::string> item_ids, item_kinds;  ///< by output index
+        std::set<std::string> told;                     ///< events that come once, and were shown
     };
     Known known;
     std::vector<std::pair<std::string, std::string>> renamed;  ///< ids of the attempt that runs → those that were shown
@@ -82,7 +83,8 @@ struct Splicer::Items {
 
     void begin(bool was_shown);
     void commit();
-    void learn(std::string_view data, bool later);
+    /// False: another kind of item stands where the client knows one.
+    bool learn(std::string_view data, bool later);
     /// An event of the first attempt, by its number.
     void count(std::string_view number);
 };

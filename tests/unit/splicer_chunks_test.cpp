@@ -215,15 +215,9 @@ BOOST_AUTO_TEST_CASE(of_several_choices_each_keeps_its_role_and_finish) {
     Watched one(Endpoint::chat_completions, settings);  // of a vendor that knows no `n`
     BOOST_TEST(one.take(text("a") + stop() + done) == text("a") + stop() + done);
     BOOST_TEST(one.splicer.finished());
-    Watched without_done(Endpoint::chat_completions, settings);
+    Watched without_done(Endpoint::chat_completions, settings);  // the end of the connection proves nothing
     without_done.take(text("a") + stop());
     BOOST_TEST(!without_done.splicer.finished());
-    without_done.end();
-    BOOST_TEST(without_done.splicer.finished());
-    Watched cut_off(Endpoint::chat_completions, settings);
-    cut_off.take(begun);
-    cut_off.end();
-    BOOST_TEST(!cut_off.splicer.finished());
 }
 
 BOOST_AUTO_TEST_CASE(refusals_audio_and_images_can_not_be_gone_on_with) {

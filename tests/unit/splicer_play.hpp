@@ -51,7 +51,6 @@ public:
     }
     void begin(const Join& join = {}) { splicer.begin(join); }
     std::string judge() { return added(splicer.judge_seam()); }
-    std::string end() { return added(splicer.end()); }
     std::string release() { return added(splicer.release()); }
 
     /// The text that it has, in the spelling in which it came.

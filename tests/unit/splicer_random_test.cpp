@@ -126,7 +126,7 @@ Join some_join(const Splicer& splicer, std::string& expected, bool& possible) {
     possible = splicer.seen() != Seen::fixed && (splicer.continuable() || !splicer.shown());
     if (splicer.seen() != Seen::text) return join;
     join.continued = chance(2);
-    if (!join.continued) join.expected = splicer.transcript().text();
+    if (!join.continued) join.expected = expected;
     join.doubtful = join.continued && chance(3);
     return join;
 }
