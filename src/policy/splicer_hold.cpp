@@ -99,7 +99,8 @@ Splicer::Step Splicer::put_text(std::string_view event, std::string_view words) 
 Splicer::Step Splicer::put_payload(std::string_view event) {
     began_ = true;
     if (shows_.reasoning) ++tokens_;
-    const bool known = shows_.reasoning || shows_.text;
+    // The end of an item repeats the text that was shown; without any it is all there is, and no transcript has it.
+    const bool known = shows_.reasoning || shows_.text || text_shown_;
     const bool fixed = shows_.other || shows_.call || !known || settings_.choices > 1;
     if (holding_ || whole_ || doubting_) {
         held_fixed_ = held_fixed_ || fixed;
