@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "http/byte_scan.hpp"
+#include "http/json_escape.hpp"
 #include "http/utf8.hpp"
 #include "streamkeeper/json_scan.hpp"
 
@@ -58,58 +59,6 @@ const char* skip_value(const char* p, const char* end) {
 }
 
 std::string_view between(const char* p, const char* end) { return {p, static_cast<std::size_t>(end - p)}; }
-
-int hex4(const char* p) {
-    int value = 0;
-    for (int i = 0; i < 4; ++i) {
-        const int c = static_cast<unsigned char>(p[i]);
-        value = value * 16 + (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-    }
-    return value & 0xFFFF;
-}
-
-void append_utf8(std::string& out, unsigned code) {
-    const auto add = [&out](unsigned byte) { out.push_back(static_cast<char>(byte)); };
-    if (code < 0x80) return add(code);
-    if (code < 0x800) {
-        add(0xC0 | code >> 6);
-    } else if (code < 0x10000) {
-        add(0xE0 | code >> 12);
-        add(0x80 | (code >> 6 & 0x3F));
-    } else {
-        add(0xF0 | code >> 18);
-        add(0x80 | (code >> 12 & 0x3F));
-        add(0x80 | (code >> 6 & 0x3F));
-    }
-    add(0x80 | (code & 0x3F));
-}
-
-/// `p` stands behind `\u`; appends the character and returns where the text goes on.
-const char* unescape_unicode(const char* p, const char* end, std::string& out) {
-    if (end - p < 4) return end;
-    unsigned code = static_cast<unsigned>(hex4(p));
-    p += 4;
-    if (code >= 0xD800 && code <= 0xDBFF && end - p >= 6 && p[0] == '\\' && p[1] == 'u') {
-        const auto low = static_cast<unsigned>(hex4(p + 2));
-        if (low >= 0xDC00 && low <= 0xDFFF) {
-            code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-            p += 6;
-        }
-    }
-    append_utf8(out, code >= 0xD800 && code <= 0xDFFF ? 0xFFFD : code);
-    return p;
-}
-
-char unescaped(char c) {
-    switch (c) {
-        case 'b': return '\b';
-        case 'f': return '\f';
-        case 'n': return '\n';
-        case 'r': return '\r';
-        case 't': return '\t';
-        default: return c;
-    }
-}
 
 bool same_key(std::string_view quoted, std::string_view name) {
     if (quoted.size() < 2) return false;
@@ -186,21 +135,7 @@ void for_each_element(std::string_view array, void (*visit)(std::string_view ele
 
 std::string unquote(std::string_view value) {
     if (value.size() < 2 || value.front() != '"') return {};
-    std::string out;
-    const char* p = value.data() + 1;
-    const char* end = value.data() + value.size() - 1;
-    while (p != end) {
-        const auto* slash = static_cast<const char*>(std::memchr(p, '\\', static_cast<std::size_t>(end - p)));
-        const char* stop = slash == nullptr ? end : slash;
-        out.append(p, stop);
-        if (stop == end || stop + 1 == end) break;
-        p = stop + 2;
-        if (stop[1] == 'u')
-            p = unescape_unicode(p, end, out);
-        else
-            out.push_back(unescaped(stop[1]));
-    }
-    return out;
+    return unescape(value.substr(1, value.size() - 2), Halves::replace);
 }
 
 std::string quote(std::string_view text) {

@@ -2,23 +2,11 @@
 
 #include <algorithm>
 
+#include "http/json_escape.hpp"
 #include "policy/characters.hpp"
 
 namespace streamkeeper::inside {
 namespace {
-
-int hex(char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
-
-char16_t escaped(char c) {
-    switch (c) {
-        case 'b': return '\b';
-        case 'f': return '\f';
-        case 'n': return '\n';
-        case 'r': return '\r';
-        case 't': return '\t';
-        default: return static_cast<char16_t>(c);
-    }
-}
 
 /// One character as it is spelt: how many bytes, and its one or two units.
 struct Character {
@@ -27,12 +15,9 @@ struct Character {
 };
 
 Character escape(std::string_view text) {
-    if (text.size() >= 6 && text[1] == 'u') {
-        int code = 0;
-        for (const char c : text.substr(2, 4)) code = code * 16 + hex(c);
-        return {6, static_cast<char16_t>(code), 0};
-    }
-    return {std::min<std::size_t>(2, text.size()), escaped(text.size() > 1 ? text[1] : '\\'), 0};
+    if (text.size() >= 6 && text[1] == 'u') return {6, static_cast<char16_t>(json::hex4(text.data() + 2)), 0};
+    const char letter = json::unescaped(text.size() > 1 ? text[1] : '\\');
+    return {std::min<std::size_t>(2, text.size()), static_cast<char16_t>(letter), 0};
 }
 
 Character next(std::string_view text) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "llm/event_parts.hpp"
 #include "policy/mutation.hpp"
 #include "policy/splicer_parts.hpp"
 #include "streamkeeper/json_scan.hpp"
@@ -159,8 +160,7 @@ std::string_view Splicer::normal(std::string_view event) {
     made_.clear();
     if (named) {
         std::string_view type = event_.name;
-        if (const std::string_view own = json::find(data, "type"); type.empty() && own.size() > 2)
-            type = own.substr(1, own.size() - 2);
+        if (type.empty()) type = event_parts::bare(json::find(data, "type"));
         if (!type.empty()) made_.append("event: ").append(type).append("\n");
     }
     made_ += "data: ";

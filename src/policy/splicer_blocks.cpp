@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "llm/event_parts.hpp"
 #include "llm/typed_retelling.hpp"
 #include "policy/splicer_parts.hpp"
 #include "streamkeeper/json_scan.hpp"
@@ -11,9 +12,7 @@ namespace streamkeeper {
 
 namespace {
 
-std::string_view text_of(std::string_view value) {
-    return value.size() < 2 || value.front() != '"' ? std::string_view() : value.substr(1, value.size() - 2);
-}
+using event_parts::bare;
 
 std::size_t index_of(std::string_view data) {
     const std::string_view text = json::find(data, "index");
@@ -61,7 +60,7 @@ Splicer::Blocks::Opened Splicer::Blocks::open(std::size_t index, Kind kind, bool
 Splicer::Step Splicer::take_block(std::string_view event) {
     Blocks& blocks = *blocks_;
     const std::string_view data = event_.data;
-    std::string_view type = text_of(json::find(data, "type"));
+    std::string_view type = bare(json::find(data, "type"));
     if (type.empty()) type = event_.name;
     if (type == "message_stop") {
         if (!finished_) return fail(Fault::ended_early);
@@ -77,7 +76,7 @@ Splicer::Step Splicer::take_block(std::string_view event) {
     }
     if (finished_) return {};
     if (type == "message_start") {
-        const std::string_view model = text_of(json::find(json::find(data, "message"), "model"));
+        const std::string_view model = bare(json::find(json::find(data, "message"), "model"));
         if (join_.continued && !blocks.shown.model.empty() && model != blocks.shown.model)
             return fail(Fault::other_model);
         if (later_) return {};

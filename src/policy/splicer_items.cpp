@@ -1,5 +1,6 @@
 // Responses: typed, numbered events around output items. Later attempts are told under the first one's ids and go on
 // with its numbers; what comes once (openings, ends) is told once.
+#include "llm/event_parts.hpp"
 #include "llm/typed_retelling.hpp"
 #include "policy/splicer_parts.hpp"
 #include "streamkeeper/json_scan.hpp"
@@ -12,9 +13,7 @@ namespace streamkeeper {
 
 namespace {
 
-std::string_view text_of(std::string_view value) {
-    return value.size() < 2 || value.front() != '"' ? std::string_view() : value.substr(1, value.size() - 2);
-}
+using event_parts::bare;
 
 std::int64_t number_of(std::string_view text, std::int64_t otherwise) {
     std::int64_t number = otherwise;
@@ -67,7 +66,7 @@ bool Splicer::Items::learn(std::string_view data, bool later) {
             renamed.emplace_back(theirs, ours);
     };
     if (const std::string_view response = json::find(data, "response"); !response.empty()) {
-        meet(known.id, text_of(json::find(response, "id")));
+        meet(known.id, bare(json::find(response, "id")));
         if (known.created_at.empty()) known.created_at = json::find(response, "created_at");
     }
     const std::string_view item = json::find(data, "item");
@@ -78,11 +77,11 @@ bool Splicer::Items::learn(std::string_view data, bool later) {
         known.item_ids.resize(place + 1);
         known.item_kinds.resize(place + 1);
     }
-    const std::string_view kind = text_of(json::find(item, "type"));
+    const std::string_view kind = bare(json::find(item, "type"));
     std::string& known_kind = known.item_kinds[place];
     if (later && !known_kind.empty() && known_kind != kind) return false;
     known_kind = kind;
-    meet(known.item_ids[place], text_of(json::find(item, "id")));
+    meet(known.item_ids[place], bare(json::find(item, "id")));
     return true;
 }
 
@@ -101,7 +100,7 @@ Splicer::Step Splicer::take_item(std::string_view event) {
     note_finish();
     began_ = began_ || facts_.payload;
     if (!items.learn(data, later)) return fail(Fault::diverged);
-    std::string_view type = text_of(json::find(data, "type"));
+    std::string_view type = bare(json::find(data, "type"));
     if (type.empty()) type = event_.name;
     const bool piece = type.ends_with(".delta");
     if (!piece) {
