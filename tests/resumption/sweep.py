@@ -12,6 +12,7 @@ Exit status: 0 if nothing was wrong, 1 otherwise.
 """
 import argparse
 import collections
+import contextlib
 import multiprocessing
 import os
 import queue
@@ -79,7 +80,7 @@ def work(todo, done, seed, deadline, only, parent):
             found.append((chunk[0].name, "?", None, "nothing", chunk[0].name, [f"the sweep itself: {error!r} {traceback.format_exc()[-600:]}"]))
             player.forget_rigs()
         done.put(found)
-    if parent.gone():  # nobody reads any more
+    if os.getppid() != parent.pid:  # nobody reads any more
         done.cancel_join_thread()
     done.put([("end", "?", None, "nothing", "whole run", [breach]) for breach in player.end()])
     done.put(None)
@@ -133,8 +134,9 @@ def sweep(all_units, options, out=sys.stdout):
         found = collect(done, jobs, options, out)
     finally:
         parent.over.set()
-    for worker in workers:
-        worker.join()
+        while any(worker.is_alive() for worker in workers):  # it ends when what it has said was read
+            with contextlib.suppress(queue.Empty):
+                done.get(timeout=0.2)
     return report(found, time.monotonic() - begun, out)
 
 
