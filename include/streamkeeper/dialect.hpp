@@ -28,9 +28,10 @@ struct Shows {
     bool opening = false;  ///< role, message_start, response.created and the like: shown once
     bool text = false;     ///< of the only choice
     bool reasoning = false;
-    bool call = false;       ///< a piece of a tool call
-    bool other = false;      ///< what can't be gone on with: refusal, audio, images, another choice
-    std::string_view words;  ///< the inside of the JSON string that is the text
+    bool call = false;                    ///< a piece of a tool call
+    bool other = false;                   ///< what can't be gone on with: refusal, audio, images, another choice
+    std::string_view words;               ///< the inside of the JSON string that is the text
+    std::string_view id, created, model;  ///< chunks: what it says of itself, raw; empty if it does not
     // ---- what differs from event to event of one form
     std::string_view inside;    ///< of the string of text or reasoning, if the event adds nothing else
     std::string_view padding;   ///< of a string that means nothing

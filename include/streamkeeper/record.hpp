@@ -50,6 +50,12 @@ struct ResumeRecord {
     std::optional<std::chrono::nanoseconds> gap;  ///< from the break to the first byte that was shown again
 };
 
+/// A call that only asked how an upstream goes on with an open turn: billed, but no attempt.
+struct ProbeRecord {
+    std::string upstream, model;
+    Usage usage;
+};
+
 /// How an exchange ended for the client.
 enum class Ending { ok, error, aborted, client_closed };
 std::string_view ending_label(Ending);
@@ -75,6 +81,7 @@ struct Record {
     std::vector<WaitRecord> waits;
     std::vector<FallbackRecord> fallbacks;
     std::vector<ResumeRecord> resumes;
+    std::vector<ProbeRecord> probes;
     std::string_view
         fallback;         ///< why the answer comes from another target than the one asked for; empty if it does not
     bool resend = false;  ///< the client sent it before, and was refused

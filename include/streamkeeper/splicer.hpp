@@ -25,9 +25,8 @@ class EventForm;
 struct SplicerSettings {
     ResumeMode mode = ResumeMode::exact;
     bool hold_calls = true;
-    unsigned choices = 1;          ///< `n` of the request
-    bool finish_optional = false;  ///< a vendor that never says why it stopped
-    Bytes transcript = 4 << 20;    ///< a longer text can't be continued
+    unsigned choices = 1;        ///< `n` of the request
+    Bytes transcript = 4 << 20;  ///< a longer text can't be continued
 };
 
 /// What the client has seen of the answer. The order counts: each includes those before it.
@@ -51,11 +50,12 @@ enum class Fault {
 
 /// How an attempt joins what was shown.
 struct Join {
-    bool hide_usage = false;      ///< the usage chunk was asked for by us
-    bool continued = false;       ///< it was given (a part of) the text that was shown; else it begins at the start
-    bool native = false;          ///< responses: the same stream, from the event behind the last one that was shown
-    std::string_view expected{};  ///< the inside of a JSON string: what it says again, and the client has seen
-    bool doubtful = false;        ///< its first words are looked at: does it go on at all?
+    bool hide_usage = false;       ///< the usage chunk was asked for by us
+    bool finish_optional = false;  ///< a vendor that never says why it stopped
+    bool continued = false;        ///< it was given (a part of) the text that was shown; else it begins at the start
+    bool native = false;           ///< responses: the same stream, from the event behind the last one that was shown
+    std::string_view expected{};   ///< the inside of a JSON string: what it says again, and the client has seen
+    bool doubtful = false;         ///< its first words are looked at: does it go on at all?
 };
 
 class Splicer {
@@ -98,7 +98,6 @@ public:
     bool reasoning_shown() const { return reasoning_shown_; }
     bool shown() const { return shown_; }            ///< some of the answer
     bool continuable() const { return resumable_; }  ///< false: memory or a bound forbids it, or it is `off`
-    bool had_calls() const;                          ///< a piece of a call is held or was shown
     const Transcript& transcript() const { return text_; }
     /// The part of it that an upstream can be asked to go on with: up to an event that does not end in white space, if
     /// no more than `most` bytes follow it, else without the white space at its end.
@@ -120,7 +119,7 @@ private:
     struct Items;
     // ---- splicer.cpp: reading, and where an event goes
     Step take_known(std::string_view event, std::string_view inside);
-    bool read(std::string_view event);
+    bool read();
     void note_finish();
     bool all_closed() const;
     Step fail(Fault fault);

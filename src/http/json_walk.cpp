@@ -1,8 +1,6 @@
 // Reading single values out of a JSON text that `scan` has accepted. On a text that was never validated the answers
 // are meaningless, but no byte outside it is ever touched.
 
-#include <cstring>
-
 #include "http/byte_scan.hpp"
 #include "http/json_escape.hpp"
 #include "http/utf8.hpp"
@@ -20,8 +18,8 @@ const char* skip_space(const char* p, const char* end) {
 const char* skip_string(const char* p, const char* end) {
     const char* first = p + 1;
     for (p = first; p != end;) {
-        const auto* quote = static_cast<const char*>(std::memchr(p, '"', static_cast<std::size_t>(end - p)));
-        if (quote == nullptr) return end;
+        const char* quote = byte_scan::find(p, end, '"');
+        if (quote == end) return end;
         // A quote is part of the string if an odd number of backslashes stands before it.
         const char* run = quote;
         while (run != first && run[-1] == '\\') --run;
@@ -63,7 +61,7 @@ std::string_view between(const char* p, const char* end) { return {p, static_cas
 bool same_key(std::string_view quoted, std::string_view name) {
     if (quoted.size() < 2) return false;
     const std::string_view raw = quoted.substr(1, quoted.size() - 2);
-    if (raw == name) return true;
+    if (raw.size() <= name.size()) return raw == name;  // an escape is longer than what it stands for
     return raw.find('\\') != raw.npos && unquote(quoted) == name;
 }
 

@@ -173,11 +173,22 @@ bool Elements::begins_another(const Members& call, const CallMarks& marks) const
     return nameless && marks.arguments.starts_with('{') && !bare(raw_in(call, "arguments")).empty();
 }
 
-void Elements::write(std::string& out) const {
+std::vector<const Elements::Element*> Elements::ordered() const {
     std::vector<const Element*> ordered;
     for (const Element& element : elements_) ordered.push_back(&element);
     std::stable_sort(ordered.begin(), ordered.end(),
                      [](const Element* a, const Element* b) { return a->order < b->order; });
+    return ordered;
+}
+
+std::vector<std::uint64_t> Elements::orders() const {
+    std::vector<std::uint64_t> orders;
+    for (const Element* element : ordered()) orders.push_back(element->order);
+    return orders;
+}
+
+void Elements::write(std::string& out) const {
+    const std::vector<const Element*> ordered = this->ordered();
     out += '[';
     for (const Element* element : ordered) {
         if (element != ordered.front()) out += ',';

@@ -69,6 +69,7 @@ public:
     /// As it stands, unless it grows in parts.
     std::string_view raw() const { return raw_; }
     const Members* members() const { return members_.get(); }
+    const Elements* elements() const { return elements_.get(); }
     void write(std::string& out) const;
 
 private:
@@ -126,6 +127,8 @@ public:
     /// One text of a content that has parts.
     void add_text(std::string_view text);
     void write(std::string& out) const;
+    /// The `index` that each came with, in the order in which they are written.
+    std::vector<std::uint64_t> orders() const;
 
 private:
     struct Element {
@@ -140,6 +143,7 @@ private:
         std::optional<std::uint64_t> index;
     };
     static CallMarks marks_of(std::string_view call);
+    std::vector<const Element*> ordered() const;
     std::size_t open(std::uint64_t order);
     std::size_t find(std::string_view object, bool first);
     std::size_t find_part(std::string_view part, bool first);

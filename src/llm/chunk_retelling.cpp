@@ -135,26 +135,20 @@ private:
 
 }  // namespace
 
-void ChunkNames::learn(std::string_view data) {
+void ChunkNames::learn(const Shows& shows) {
     const auto keep = [](std::string& known, std::string_view value) {
         if (known.empty() && named(value)) known = value;
     };
-    for (json::MemberCursor at{data, {}, {}}; json::next_member(at);) {
-        if (at.is("id")) keep(id, at.value);
-        if (at.is("created")) keep(created, at.value);
-        if (at.is("model")) keep(model, at.value);
-    }
+    keep(id, shows.id);
+    keep(created, shows.created);
+    keep(model, shows.model);
 }
 
-bool ChunkNames::differ(std::string_view data) const {
+bool ChunkNames::differ(const Shows& shows) const {
     const auto other = [](const std::string& known, std::string_view value) {
-        return !known.empty() && value != known;
+        return !known.empty() && !value.empty() && value != known;
     };
-    for (json::MemberCursor at{data, {}, {}}; json::next_member(at);)
-        if ((at.is("id") && other(id, at.value)) || (at.is("created") && other(created, at.value)) ||
-            (at.is("model") && other(model, at.value)))
-            return true;
-    return false;
+    return other(id, shows.id) || other(created, shows.created) || other(model, shows.model);
 }
 
 RetoldChunk retell_chunk(std::string_view data, const ChunkEdit& edit) { return Writer(edit).chunk(data); }

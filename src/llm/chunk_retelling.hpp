@@ -6,15 +6,17 @@
 #include <string>
 #include <string_view>
 
+#include "streamkeeper/dialect.hpp"
+
 namespace streamkeeper {
 
 /// What every chunk of a stream repeats, as raw JSON values; empty: not said yet.
 struct ChunkNames {
     std::string id, created, model;
     /// Keeps what this chunk says and is not known yet. Azure's first chunk names nothing.
-    void learn(std::string_view data);
+    void learn(const Shows&);
     /// Whether the chunk says something else.
-    bool differ(std::string_view data) const;
+    bool differ(const Shows&) const;
 };
 
 struct ChunkEdit {

@@ -75,6 +75,12 @@ Shows read_chunk(std::string_view data, std::string_view output) {
             json::for_each_element(at.value, read_choice, &reading);
         else if (at.is("obfuscation"))  // OpenAI: random text that hides the lengths of the tokens
             shows.padding = bare(at.value);
+        else if (at.is("id"))
+            shows.id = at.value;
+        else if (at.is("created"))
+            shows.created = at.value;
+        else if (at.is("model"))
+            shows.model = at.value;
     }
     if (reading.several || shows.call || shows.other) shows.inside = {};
     return shows;

@@ -1,6 +1,9 @@
 #include "llm/held_calls.hpp"
 
+#include <algorithm>
+
 #include "llm/assembly_dialects.hpp"
+#include "llm/document_parts.hpp"
 #include "llm/event_parts.hpp"
 #include "streamkeeper/json_scan.hpp"
 
@@ -33,21 +36,25 @@ void HeldCalls::add(std::string_view delta) {
     if (any) ++pieces_;
 }
 
-std::vector<std::string> HeldCalls::whole() const {
+std::vector<std::string> HeldCalls::whole(Numbers numbers) const {
     std::vector<std::string> all;
     if (!parts_) return all;
-    std::string written;
-    if (const assembly_parts::Value* calls = parts_->calls.find("tool_calls")) calls->write(written);
-    json::for_each_element(
-        written,
-        [](std::string_view call, void* context) {
-            auto& to = *static_cast<std::vector<std::string>*>(context);
-            if (!call.starts_with('{')) return;
-            std::string text = "[{\"index\":" + std::to_string(to.size());
+    if (const assembly_parts::Value* calls = parts_->calls.find("tool_calls")) {
+        std::vector<std::uint64_t> given;
+        if (numbers == Numbers::given && calls->elements()) given = calls->elements()->orders();
+        const bool apart = std::adjacent_find(given.begin(), given.end()) == given.end();
+        std::string written;
+        calls->write(written);
+        const std::vector<std::string_view> each = document_parts::elements(written);
+        for (std::size_t i = 0; i < each.size(); ++i) {
+            const std::string_view call = each[i];
+            if (!call.starts_with('{')) continue;
+            const std::uint64_t number = apart && i < given.size() ? given[i] : all.size();
+            std::string text = "[{\"index\":" + std::to_string(number);
             if (call.size() > 2) text.append(",");
-            to.push_back(text.append(call.substr(1)).append("]"));
-        },
-        &all);
+            all.push_back(text.append(call.substr(1)).append("]"));
+        }
+    }
     if (const assembly_parts::Value* call = parts_->calls.find("function_call")) call->write(all.emplace_back());
     return all;
 }

@@ -22,8 +22,13 @@ public:
     /// Deltas that had some.
     std::size_t pieces() const { return pieces_; }
     std::size_t bytes() const;
+    /// The numbers that calls are shown with.
+    enum class Numbers {
+        dense,  ///< from 0 on; some vendors leave numbers out, or give none
+        given,  ///< the upstream's own, if they tell the calls apart: more pieces will come that say them
+    };
     /// Each call as one raw value: an array of one call, or the `function_call`.
-    std::vector<std::string> whole() const;
+    std::vector<std::string> whole(Numbers = Numbers::dense) const;
 
 private:
     struct Parts;

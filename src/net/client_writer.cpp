@@ -21,20 +21,19 @@ void ClientWriter::send(std::span<const std::string_view> pieces) {
     }
 }
 
-void ClientWriter::send_chunk(std::string_view before, std::span<const std::string_view> pieces) {
+void ClientWriter::send_chunk(std::string_view before, std::span<const std::string_view> pieces, bool last) {
     std::size_t size = 0;
     for (const std::string_view piece : pieces) size += piece.size();
-    if (size == 0) {  // an empty chunk would end the body
-        if (!before.empty()) send(before);
-        return;
-    }
     char line[18];
     gathered_.clear();
     if (!before.empty()) gathered_.push_back(before);
-    gathered_.push_back(http::chunk_line(size, line));
-    gathered_.insert(gathered_.end(), pieces.begin(), pieces.end());
-    gathered_.push_back("\r\n");
-    send(gathered_);
+    if (size > 0) {  // an empty chunk would end the body
+        gathered_.push_back(http::chunk_line(size, line));
+        gathered_.insert(gathered_.end(), pieces.begin(), pieces.end());
+        gathered_.push_back("\r\n");
+    }
+    if (last) gathered_.push_back("0\r\n\r\n");
+    if (!gathered_.empty()) send(gathered_);
 }
 
 bool ClientWriter::flush() {

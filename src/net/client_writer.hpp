@@ -17,8 +17,9 @@ public:
 
     void send(std::span<const std::string_view> pieces);
     void send(std::string_view bytes) { send(std::span(&bytes, 1)); }
-    /// The pieces as one chunk of a chunked body (RFC 9112, 7.1), behind `before` as it is.
-    void send_chunk(std::string_view before, std::span<const std::string_view> pieces);
+    /// The pieces as one chunk of a chunked body (RFC 9112, 7.1), behind `before` as it is; `last`: the body ends
+    /// there.
+    void send_chunk(std::string_view before, std::span<const std::string_view> pieces, bool last = false);
 
     bool pending() const { return !kept_.empty(); }
     /// Tries again to write what was kept. True if it got rid of some.

@@ -54,7 +54,7 @@ struct EventStream {
     void begin_showing();
     void show(const Splicer::Step&, std::string_view payload);
     void add(std::string_view bytes, std::string_view payload);
-    void send_batch();
+    void send_batch(bool last = false);
     bool pay(std::string_view payload);
 };
 
@@ -132,6 +132,7 @@ void EventStream::end(Answer::Read how) {
     // Some servers leave out the last blank line; what is whole counts, unless the connection itself broke.
     const bool clean = how == Answer::Read::done && !broken && leg.outcome.cause == Cause::answered;
     if (clean && splitter.pending() > 0 && !splicer.terminal() && splicer.fault() == Fault::none) {
+        send_batch();  // what it points to may lie in the splitter
         splitter.feed("\n\n");
         for (std::string_view event; splitter.next(event);)
             if (!take_event(event, {})) break;
@@ -214,15 +215,15 @@ void EventStream::add(std::string_view event, std::string_view payload) {
     if (!lasting || batch.size() >= most_pieces) send_batch();
 }
 
-void EventStream::send_batch() {
-    if (batch.empty() && !head.empty()) exchange.out.send(std::exchange(head, {}));
-    if (batch.empty()) return;
-    exchange.last_shown = exchange.last_event = exchange.core.reactor.now();
+/// `last`: the body ends with it.
+void EventStream::send_batch(bool last) {
+    if (batch.empty() && head.empty() && !last) return;
+    if (!batch.empty()) exchange.last_shown = exchange.last_event = exchange.core.reactor.now();
     if (exchange.chunked_out) {
-        exchange.out.send_chunk(head, batch);
+        exchange.out.send_chunk(head, batch, last);
     } else {
         if (!head.empty()) batch.insert(batch.begin(), head);
-        exchange.out.send(batch);
+        if (!batch.empty()) exchange.out.send(batch);
     }
     head.clear();
     batch.clear();
@@ -241,7 +242,7 @@ bool EventStream::pay(std::string_view payload) {
     if (fits) return true;
     refused = !splicer.began();
     if (refused) return false;
-    exchange.note_unresumable(leg);
+    exchange.note_unresumable();
     show(splicer.release(), payload);
     send_batch();
     exchange.held_paid.shrink(0);
@@ -261,6 +262,7 @@ void EventStream::finish() {
     Record& record = exchange.record;
     record.usage_expected = splicer.finished();
     if (!splicer.finished()) {
+        send_batch();
         const Cause cause = leg.outcome.cause;
         record.stream_end = cause == Cause::client_gone    ? "client_closed"
                             : cause == Cause::stream_error ? "error"
@@ -271,11 +273,11 @@ void EventStream::finish() {
     // Complete: what still goes wrong, the client leaving included, is no failure (contract, section 4).
     leg.outcome.cause = Cause::answered;
     leg.outcome.detail.clear();
-    ClientWriter& out = exchange.out;
-    exchange.shown_whole = splicer.terminal() && !out.pending() && !out.failed();
-    const std::string_view closing = dialect_of(exchange.asked.endpoint)->closing;
-    if (!splicer.terminal()) exchange.send_payload(closing);
-    if (exchange.chunked_out) out.send("0\r\n\r\n");
+    if (!splicer.terminal()) batch.push_back(dialect_of(exchange.asked.endpoint)->closing);
+    const auto arrived = [this] { return splicer.terminal() && !exchange.out.pending() && !exchange.out.failed(); };
+    const bool before = batch.empty() && arrived();  // a client may leave before it gets the last chunk
+    send_batch(true);
+    exchange.shown_whole = before || arrived();
     record.stream_end = label_of(splicer.finish_reason());
 }
 
@@ -300,7 +302,6 @@ void Exchange::show_as_events(Leg& leg, std::string_view json) {
     EventStream stream{*this, leg, *splicer, true};
     read_usage(json, record.usage);
     stream.take(*events);
-    stream.send_batch();
     stream.end(Answer::Read::done);
     stream.finish();
 }
@@ -344,12 +345,11 @@ Task<void> Exchange::relay_events(Leg& leg) {
         }
         shown += payload.size();
         if (read == Answer::Read::ready && stream.take(payload)) continue;
-        stream.send_batch();
         if (read != Answer::Read::again) {
             stream.end(read);
-            stream.send_batch();
             break;
         }
+        stream.send_batch();
         stream.set_deadline(core.reactor.now());
         if (!others && leg.transport.watch().take_readable()) continue;  // it came during another wait
         const Wake why = co_await session.wait();

@@ -152,7 +152,7 @@ struct Exchange {
     std::int64_t tokens_used() const;
     void note_resume(const Leg&);
     void note_break(const AttemptLoop&);
-    void note_unresumable(const Leg&);
+    void note_unresumable();
     /// A 400 or 422 to an open turn.
     bool refused_prefix(const Leg&);
     bool wants_probe() const;

@@ -174,25 +174,27 @@ void MetricsRegistry::Families::count_tokens(const Record& record, std::string_v
         const bool meant = record.policy && record.usage_expected && record.status == 200;
         if (meant) usage_missing.at({{"upstream", record.upstream}, {"model", label}}).Increment();
     }
-    for (const AttemptRecord& attempt : record.attempts) {
-        if (!attempt.usage.any()) continue;
-        const TokenCounts counts = disjoint(attempt.usage);
-        const std::string_view model = attempt.model == record.model ? label : model_label(record, attempt.model);
-        const auto add = [&](std::string_view kind, std::int64_t count) {
-            if (count > 0)
+    const auto count = [&](const auto& call) {
+        if (!call.usage.any()) return;
+        const TokenCounts counts = disjoint(call.usage);
+        const std::string_view model = call.model == record.model ? label : model_label(record, call.model);
+        const auto add = [&](std::string_view kind, std::int64_t number) {
+            if (number > 0)
                 tokens
                     .at({{"client", or_none(record.client)},
-                         {"upstream", attempt.upstream},
+                         {"upstream", call.upstream},
                          {"model", model},
                          {"kind", kind}})
-                    .Increment(static_cast<double>(count));
+                    .Increment(static_cast<double>(number));
         };
         add("input", counts.input);
         add("cache_read", counts.cache_read);
         add("cache_write", counts.cache_write);
         add("output", counts.output);
         add("reasoning", counts.reasoning);
-    }
+    };
+    std::for_each(record.attempts.begin(), record.attempts.end(), count);
+    std::for_each(record.probes.begin(), record.probes.end(), count);
 }
 
 void MetricsRegistry::Families::count_attempts(const Record& record) {

@@ -103,20 +103,23 @@ void append_resumes(Text& out, const Record& record) {
 /// What was billed: every call counts.
 TokenCounts billed(const Record& record) {
     TokenCounts sum;
-    for (const AttemptRecord& attempt : record.attempts) {
-        const TokenCounts one = disjoint(attempt.usage);
+    const auto add = [&sum](const Usage& usage) {
+        const TokenCounts one = disjoint(usage);
         sum.input += one.input;
         sum.cache_read += one.cache_read;
         sum.cache_write += one.cache_write;
         sum.output += one.output;
         sum.reasoning += one.reasoning;
-    }
+    };
+    for (const AttemptRecord& attempt : record.attempts) add(attempt.usage);
+    for (const ProbeRecord& probe : record.probes) add(probe.usage);
     return sum;
 }
 
 bool any_usage(const Record& record) {
-    return std::any_of(record.attempts.begin(), record.attempts.end(),
-                       [](const AttemptRecord& attempt) { return attempt.usage.any(); });
+    const auto said = [](const auto& call) { return call.usage.any(); };
+    return std::any_of(record.attempts.begin(), record.attempts.end(), said) ||
+           std::any_of(record.probes.begin(), record.probes.end(), said);
 }
 
 constexpr std::string_view length_hint = "the answer was cut by its own limit: raise max_tokens";

@@ -66,13 +66,13 @@ Splicer::Step Splicer::take(std::string_view event) {
     // Comments and fields that no client may see (resumption_facts.md, section 6) are signs of life and nothing else.
     const bool nothing = !event_.has_data && event_.error.empty();
     if (terminal_ || (nothing && event_.name != "error")) return {};
-    if (!read(event)) return {};
+    if (!read()) return {};
     if (chunks_) return finished_ ? take_chunk_trailer(event) : take_chunk(event);
     return blocks_ ? take_block(event) : take_item(event);
 }
 
 /// False: the event is dealt with.
-bool Splicer::read(std::string_view) {
+bool Splicer::read() {
     const bool done = event_.data.starts_with("[DONE]");
     const bool blank = event_.data.find_first_not_of(" \t\r\n") == std::string_view::npos;
     if (blank && event_.error.empty() && event_.name != "error") return false;
@@ -89,7 +89,7 @@ bool Splicer::read(std::string_view) {
     }
     if (facts_.terminal && done) {
         // `[DONE]` proves nothing, except where a vendor never says more.
-        if ((settings_.finish_optional || mutated('c')) && began_) finished_ = true;
+        if ((join_.finish_optional || mutated('c')) && began_) finished_ = true;
         finished_ = finished_ || (a_finish_ && all_closed());  // a vendor that knows no `n` sends fewer choices
         if (!finished_) fail(Fault::ended_early);
         if (!finished_) return false;
@@ -171,8 +171,6 @@ std::string_view Splicer::normal(std::string_view event) {
     made_ += "\n\n";
     return made_;
 }
-
-bool Splicer::had_calls() const { return chunks_ && !chunks_->calls.empty(); }
 
 Seen Splicer::seen() const {
     if (!shown_) return Seen::nothing;

@@ -29,10 +29,10 @@ void Splicer::Chunks::commit() {
     changed = false;
 }
 
-void Splicer::Chunks::learn(std::string_view data, bool role) {
+void Splicer::Chunks::learn(const Shows& shows, bool role) {
     const bool named = !now.names.id.empty() && !now.names.created.empty() && !now.names.model.empty();
     if (named && (now.role || !role)) return;
-    now.names.learn(data);
+    now.names.learn(shows);
     now.role = now.role || role;
     changed = true;
 }
@@ -52,7 +52,7 @@ void Splicer::Chunks::put_calls(std::string& held) {
     const bool intact = calls.pieces() == 1;  // a vendor that sends calls whole is not corrected
     bool role = envelope_role;
     std::vector<std::string> all;
-    if (!intact) all = calls.whole();
+    if (!intact) all = calls.whole(numbers);
     for (std::size_t i = 0; i < (intact ? 1 : all.size()); ++i) {
         ChunkEdit edit{now.names, role, true, false, true, true};
         if (!intact) edit.calls = all[i];
@@ -65,8 +65,7 @@ void Splicer::Chunks::put_calls(std::string& held) {
 }
 
 /// Only the model that wrote what was shown may go on with it.
-bool Splicer::Chunks::other_model(std::string_view data) const {
-    const std::string_view model = json::find(data, "model");
+bool Splicer::Chunks::other_model(std::string_view model) const {
     return event_parts::filled(model) && !shown.names.model.empty() && model != shown.names.model;
 }
 
@@ -76,7 +75,7 @@ Splicer::Step Splicer::take_chunk(std::string_view event) {
     note_finish();
     usage_seen_ = usage_seen_ || facts_.usage;
     if (join_.hide_usage && facts_.usage_only) return {};
-    if (join_.continued && chunks.other_model(data)) return fail(Fault::other_model);
+    if (join_.continued && chunks.other_model(shows_.model)) return fail(Fault::other_model);
     began_ = began_ || facts_.payload;
     ChunkEdit edit{chunks.now.names};
     std::string_view words = shows_.words;
@@ -94,19 +93,19 @@ Splicer::Step Splicer::take_chunk(std::string_view event) {
     const bool whole_call = finished_ && chunks.calls.empty();
     edit.without_calls = shows_.call && hold_calls_ && settings_.choices <= 1 && !whole_call && !mutated('f');
     const bool retell = edit.without_role || edit.without_reasoning || edit.without_calls || edit.text ||
-                        chunks.now.names.differ(data) || normal(event).data() != event.data();
+                        chunks.now.names.differ(shows_) || normal(event).data() != event.data();
     RetoldChunk retold;
     if (retell) retold = retell_chunk(data, edit);
     const bool left = !retell || !retold.empty || !(facts_.payload || later_);
     if (!edit.text && !edit.without_reasoning) learn_form(event, retold.event, retold.text_at);
     if (edit.without_calls && finished_) chunks.hold_calls(data, held_.size());
-    if (left) chunks.learn(data, shows_.opening);
+    if (left) chunks.learn(shows_, shows_.opening);
     if (retell) made_ = std::move(retold.event);
     Step step;
     if (left) step = place(retell ? std::string_view(made_) : event, words);
     if (!edit.without_calls || finished_ || fault_ != Fault::none) return step;
     chunks.hold_calls(data, held_.size());
-    chunks.learn(data, shows_.opening);
+    chunks.learn(shows_, shows_.opening);
     holding_ = true;
     return step;
 }
@@ -122,8 +121,8 @@ Splicer::Step Splicer::take_chunk_trailer(std::string_view event) {
     if ((join_.hide_usage && facts_.usage_only) || (usage_again && !facts_.usage)) return {};
     const bool output = facts_.payload || shows_.opening || facts_.finish;
     if (shows_.other || (output && !facts_.usage)) return {};
-    chunks_->learn(event_.data, false);
-    if (!output && !chunks_->now.names.differ(event_.data)) return finish_with(normal(event));
+    chunks_->learn(shows_, false);
+    if (!output && !chunks_->now.names.differ(shows_)) return finish_with(normal(event));
     const ChunkEdit edit{chunks_->now.names, true, true, true, true, true};
     made_ = retell_chunk(event_.data, edit).event;
     return finish_with(made_);

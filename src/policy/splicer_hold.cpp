@@ -154,6 +154,7 @@ Splicer::Step Splicer::release() {
     resumable_ = whole_ = doubting_ = hold_calls_ = false;
     text_.clear();
     solid_ = 0;
+    if (chunks_) chunks_->numbers = HeldCalls::Numbers::given;
     return flush({});
 }
 

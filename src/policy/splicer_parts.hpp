@@ -26,14 +26,15 @@ struct Splicer::Chunks {
     Known now, shown;
     bool changed = false;  ///< `now` since it was shown
     HeldCalls calls;
+    HeldCalls::Numbers numbers = HeldCalls::Numbers::dense;
     std::string envelope;      ///< the data of the first chunk with a piece of a call
     std::size_t calls_at = 0;  ///< where the calls stand in the hold
     bool envelope_role = false;
 
     void begin(bool was_shown);
     void commit();
-    void learn(std::string_view data, bool role);
-    bool other_model(std::string_view data) const;
+    void learn(const Shows&, bool role);
+    bool other_model(std::string_view model) const;
     void hold_calls(std::string_view data, std::size_t at);
     /// Puts the whole calls where their first piece stood.
     void put_calls(std::string& held);

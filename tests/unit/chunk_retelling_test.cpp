@@ -14,6 +14,11 @@ namespace {
 const ChunkNames nobody, ours{"\"ours\"", "1", "\"m\""};
 
 std::string retold(std::string_view data, const ChunkEdit& edit) { return retell_chunk(data, edit).event; }
+Shows shows_of(std::string_view data) {
+    sse::Event event;
+    event.data = data;
+    return dialect_of(Endpoint::chat_completions)->shows(event);
+}
 std::string event_of(std::string_view data) { return "data: " + std::string(data) + "\n\n"; }
 
 }  // namespace
@@ -39,18 +44,18 @@ BOOST_AUTO_TEST_CASE(names_are_pinned_where_they_stand) {
 
 BOOST_AUTO_TEST_CASE(names_are_learnt_once_and_only_if_they_say_something) {
     ChunkNames names;
-    names.learn(R"({"id":"","created":0,"model":null})");
+    names.learn(shows_of(R"({"id":"","created":0,"model":null})"));
     BOOST_TEST((names.id.empty() && names.created.empty() && names.model.empty()));
-    BOOST_TEST(!names.differ(R"({"id":"a","created":5,"model":"m"})"));
-    names.learn(R"({"id":"a","created":5})");
-    names.learn(R"({"id":"b","created":6,"model":"m"})");
+    BOOST_TEST(!names.differ(shows_of(R"({"id":"a","created":5,"model":"m"})")));
+    names.learn(shows_of(R"({"id":"a","created":5})"));
+    names.learn(shows_of(R"({"id":"b","created":6,"model":"m"})"));
     BOOST_TEST(names.id == "\"a\"");
     BOOST_TEST(names.created == "5");
     BOOST_TEST(names.model == "\"m\"");
-    BOOST_TEST(!names.differ(R"({"model":"m","id":"a"})"));
-    BOOST_TEST(!names.differ(R"({"choices":[{"id":"z"}]})"));
+    BOOST_TEST(!names.differ(shows_of(R"({"model":"m","id":"a"})")));
+    BOOST_TEST(!names.differ(shows_of(R"({"choices":[{"id":"z"}]})")));
     for (const char* other : {R"({"id":"b"})", R"({"id":""})", R"({"created":6})", R"({"model":null})"})
-        BOOST_TEST(names.differ(other));
+        BOOST_TEST(names.differ(shows_of(other)));
 }
 
 BOOST_AUTO_TEST_CASE(parts_are_taken_out) {

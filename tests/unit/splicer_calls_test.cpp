@@ -32,7 +32,6 @@ BOOST_AUTO_TEST_CASE(a_call_is_shown_whole_with_its_finish) {
                            piece(more("0", ":1}"))) == "");
     BOOST_TEST(stream.splicer.began());
     BOOST_TEST((stream.splicer.seen() == Seen::nothing));
-    BOOST_TEST(stream.splicer.had_calls());
     BOOST_TEST(stream.splicer.held_bytes() > 0u);
     BOOST_TEST(stream.take(calls_end + done) ==
                role() + piece(head("0", "\"t1\"", "run", "{\\\"a\\\":1}")) + calls_end + done);
@@ -158,7 +157,7 @@ BOOST_AUTO_TEST_CASE(a_call_that_broke_was_never_seen) {
     stream.take(role() + piece(head("0", "\"t1\"", "run", "{")));
     stream.begin();
     BOOST_TEST((stream.splicer.seen() == Seen::nothing));
-    BOOST_TEST(!stream.splicer.had_calls());
+    BOOST_TEST(stream.splicer.held_bytes() == 0u);
     BOOST_TEST(stream.take(role(others) + piece(head("0", "\"t9\"", "run", "{}"), "null", others) + stop(others)) ==
                role(others) + piece(head("0", "\"t9\"", "run", "{}"), "null", others) + stop(others));
     Watched behind_text;
@@ -210,6 +209,23 @@ BOOST_AUTO_TEST_CASE(calls_that_are_released_go_on_under_their_own_index) {
     BOOST_TEST((stream.splicer.seen() == Seen::fixed));
     const std::string rest = piece(more("1", "1")) + piece(more("1", "}"));
     BOOST_TEST(stream.take(rest + calls_end) == rest + calls_end);
+}
+
+BOOST_AUTO_TEST_CASE(the_index_of_a_released_call_is_the_upstreams_though_numbers_are_missing) {
+    const auto both = [](std::string_view first, std::string_view second) {
+        return piece(head(first, "\"t1\"", "run", "{}")) + piece(head(second, "\"t2\"", "run", "{"));
+    };
+    Watched stream;
+    stream.take(both("1", "4"));
+    BOOST_TEST(stream.release() == both("1", "4"));
+    BOOST_TEST(stream.take(piece(more("4", "}")) + calls_end) == piece(more("4", "}")) + calls_end);
+    Watched held;
+    held.take(both("1", "4") + piece(more("4", "}")));
+    BOOST_TEST(held.take(calls_end) ==
+               piece(head("0", "\"t1\"", "run", "{}")) + piece(head("1", "\"t2\"", "run", "{}")) + calls_end);
+    Watched alike;
+    alike.take(both("0", "0"));
+    BOOST_TEST(alike.release() == both("0", "1"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -107,15 +107,30 @@ BOOST_AUTO_TEST_CASE(done_without_a_finish_is_no_end) {
 }
 
 BOOST_AUTO_TEST_CASE(done_is_an_end_where_a_vendor_says_no_more_but_only_of_an_answer) {
-    SplicerSettings settings;
-    settings.finish_optional = true;
-    Watched stream(Endpoint::chat_completions, settings);
+    Join terse;
+    terse.finish_optional = true;
+    Watched stream(Endpoint::chat_completions, {}, terse);
     stream.take(text("a") + text(" "));
     BOOST_TEST(stream.take(done) == text(" ") + done);
     BOOST_TEST(stream.splicer.finished());
-    Watched empty(Endpoint::chat_completions, settings);
+    Watched empty(Endpoint::chat_completions, {}, terse);
     empty.take(role() + done);
     BOOST_TEST((empty.splicer.fault() == Fault::ended_early));
+}
+
+BOOST_AUTO_TEST_CASE(whether_a_vendor_says_no_more_is_known_of_each_attempt) {
+    Join terse;
+    terse.finish_optional = true;
+    Watched stream(Endpoint::chat_completions, {}, terse);
+    stream.take(reasoning("r"));
+    stream.begin();  // another vendor answers
+    stream.take(text("a") + done);
+    BOOST_TEST((stream.splicer.fault() == Fault::ended_early));
+    Watched back;
+    back.take(reasoning("r"));
+    back.begin(terse);
+    BOOST_TEST(back.take(text("a") + done) == text("a") + done);
+    BOOST_TEST(back.splicer.finished());
 }
 
 BOOST_AUTO_TEST_CASE(after_the_finish_nothing_is_a_fault_and_no_output_is_shown) {

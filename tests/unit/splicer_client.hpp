@@ -56,7 +56,7 @@ private:
             return complain("more than one line of data");
         if (over) return complain("something behind the end");
         const std::string_view data = event.substr(6);
-        if (data.starts_with("[DONE]")) {
+        if (data == "[DONE]") {
             over = true;
             return finishes == 0 ? complain("an end without a finish") : void();
         }
@@ -90,10 +90,8 @@ private:
     }
 
     void read_chunk(const boost::json::object& chunk) {
-        if (finishes == 0) {
-            name_of(chunk, "id", id);
-            name_of(chunk, "model", model);
-        }
+        name_of(chunk, "id", id);
+        name_of(chunk, "model", model);
         const boost::json::value* choices = chunk.if_contains("choices");
         if (!choices || !choices->is_array()) return;
         for (const boost::json::value& choice : choices->get_array())
