@@ -87,7 +87,7 @@ public:
     /// A pause is over.
     Action go_on(TimePoint now) { return choose(now, current_); }
     /// A gate let the request go.
-    Action granted(Waiter::Grant, TimePoint now);
+    Action granted(Grant, TimePoint now);
     /// The deadline has passed, or every gate is known to stay closed beyond it.
     Action too_late(TimePoint now);
     /// `queue` requests wait already.

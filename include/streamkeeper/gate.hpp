@@ -71,6 +71,12 @@ private:
     bool sent_ = false;
 };
 
+/// Leave to go, to the target that was asked for.
+struct Grant {
+    std::size_t target = 0;
+    Pass pass;
+};
+
 /// A request that may have to wait: for any of its targets. It must not move.
 class Waiter {
 public:
@@ -85,12 +91,7 @@ public:
     /// Leaves all lines.
     void leave() { tickets_.clear(); }
 
-    /// Set once it may go, with the target it asked for.
-    struct Grant {
-        std::size_t target = 0;
-        Pass pass;
-    };
-    std::optional<Grant> grant;
+    std::optional<Grant> grant;  ///< set once it may go
     /// Every gate it waits at is now known to stay closed beyond its deadline.
     bool hopeless = false;
 

@@ -134,7 +134,8 @@ private:
 
     bool event(std::string& out, const Reply& reply, std::size_t step) const {
         if (step == 0) {
-            out.append(R"({"role":"assistant","content":)").append(reply.is_call() ? "null" : R"("")").append("}");
+            out.append(R"({"role":"assistant","content":)").append(reply.is_call() ? "null" : R"("")");
+            out.append(R"(,"refusal":null})");
             return end(out, "null", "null", false);
         }
         --step;

@@ -118,7 +118,9 @@ private:
         const bool ends = local == reply.text.size();
         json::object choice = choice_of(index, "", ends ? finish_of(reply) : "");
         if (logprobs_ && !ends) {
-            choice["logprobs"] = logprobs_of(reply, local, local + 1, 0);
+            std::size_t offset = 0;
+            for (std::size_t before = 0; before < local; ++before) offset += reply.text.token(before).size();
+            choice["logprobs"] = logprobs_of(reply, local, local + 1, offset);
         }
         return {std::move(choice)};
     }

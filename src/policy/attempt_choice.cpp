@@ -133,7 +133,7 @@ std::optional<Action> AttemptLoop::try_targets(const std::vector<std::size_t>& o
     return std::nullopt;
 }
 
-Action AttemptLoop::granted(Waiter::Grant grant, TimePoint now) {
+Action AttemptLoop::granted(Grant grant, TimePoint now) {
     pass_ = std::move(grant.pass);
     const Target& target = targets_[grant.target];
     if (target.traffic->keys.may_use(target.slot, target.model, needed_, now)) return send(grant.target, now);

@@ -79,7 +79,8 @@ void Gates::serve_line(Line& line, Admits admits, TimePoint now) {
 bool Gates::serve(TimePoint now, std::size_t most) {
     turns_left_ = most;
     for (Map* const map : {&refused_, &failing_}) {
-        for (auto& [scope, gate] : *map) serve_line(gate->line, [&gate = *gate, now] { return gate.admits(now); }, now);
+        for (auto& scoped : *map)
+            serve_line(scoped.second->line, [&gate = *scoped.second, now] { return gate.admits(now); }, now);
         forget_open(*map);
     }
     const auto serve_window = [&](const std::shared_ptr<Window>& window) {

@@ -207,7 +207,7 @@ void Play::called(Request& request) {
     if (!request.waiter) return;
     add(request.told, "wait " + std::string(gate_cause_label(request.loop.waiting_for())) + " " +
                           shown(since(clock) - since(request.waits_since)));
-    std::optional<Waiter::Grant> grant = std::move(request.waiter->grant);
+    std::optional<Grant> grant = std::move(request.waiter->grant);
     request.waiter.reset();
     act(request, grant ? request.loop.granted(std::move(*grant), clock) : request.loop.too_late(clock));
 }
