@@ -78,10 +78,14 @@ public:
         deadline_ = deadline;
         resume_attempts_ = attempts;
     }
-    /// The upstream refused how it was asked to go on, and is asked in another way: at once.
-    Action in_another_way(TimePoint now);
+    /// The upstream refused how it was asked to go on: it is asked in another way at once, if there is one. What ends
+    /// the request otherwise is the break, not that refusal of our own wish.
+    Action refused_way(const Outcome&, TimePoint now, bool another);
     /// The pass was spent on something else than the attempt (a probe): asks for another one.
     Action once_more(TimePoint now);
+    /// A probe has ended without a result: what comes before the next one, as for any call, though it counts for no
+    /// attempts. Nothing: there is to be none, or it went well.
+    std::optional<Action> after_probe(const Outcome&, TimePoint now);
     /// There is no way to go on after all.
     Action give_up(TimePoint now);
     /// A pause is over.
@@ -150,6 +154,7 @@ private:
     bool replaced_ = false;  ///< the one free replacement of a stale pooled connection is used
     unsigned resume_attempts_ = 0;
     unsigned resumes_ = 0;  ///< calls after output was shown that failed
+    unsigned probes_ = 0;   ///< probes that failed, but for those that had to wait
     bool resuming_ = false, same_model_ = false;
     bool usage_refused_ = false, sent_any_ = false, policy_only_ = false;
     std::optional<std::uint64_t> window_needed_;  ///< a model's context was too small: only larger ones

@@ -61,6 +61,11 @@ struct ContinuationWish {
 void add_continuation(std::vector<Splice>&, std::string_view body, Endpoint, const BodyFacts&, const ContinuationFacts&,
                       const ContinuationWish&);
 
+/// Whether an answer can be put behind the client's own last turn, if it has one: that upstream must have gone on with
+/// it (without the flag of `prefill` it closed it, and the answer was a turn of its own), and must not have repeated
+/// it.
+bool goes_with_own_turn(Endpoint, std::string_view body, const ContinuationFacts&, Prefill, Seam);
+
 // ---- the seam
 
 /// Decodes the inside of a JSON string; lone surrogates become WTF-8 (three bytes each), so that nothing is lost.

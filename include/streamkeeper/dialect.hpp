@@ -1,6 +1,7 @@
 /// A dialect: what the bytes of one API's stream mean. One value per API; the relays know no API by name.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,8 +46,8 @@ struct Dialect {
     Shows (*shows)(const sse::Event&);
     std::string_view closing;  ///< the event that ends a complete stream; empty if the last one with content does
     /// The dialect's error event, whole, with its blank line. `error_json` is valid JSON: an answer of `render_error`
-    /// for the same endpoint, or the error object alone.
-    std::string (*error_event)(std::string_view error_json);
+    /// for the same endpoint, or the error object alone. `sequence`: the number of the next event, where they have one.
+    std::string (*error_event)(std::string_view error_json, std::int64_t sequence);
     /// A no-op that clients' watchdogs count as life (resumption.md); empty where none is allowed yet.
     std::string_view noop;
     /// Notes the choices that an event speaks of: `open[i]` is 1 from the first event of choice i until its finish. For

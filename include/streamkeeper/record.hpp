@@ -82,6 +82,7 @@ struct Record {
     std::vector<FallbackRecord> fallbacks;
     std::vector<ResumeRecord> resumes;
     std::vector<ProbeRecord> probes;
+    std::string not_resumed;  ///< why an answer that broke off was not gone on with (README, "How it shows")
     std::string_view
         fallback;         ///< why the answer comes from another target than the one asked for; empty if it does not
     bool resend = false;  ///< the client sent it before, and was refused

@@ -51,6 +51,8 @@ struct UpstreamSnapshot {
     std::vector<KeySnapshot> keys;
     std::vector<GateSnapshot> gates;       ///< the closed ones
     std::vector<Capabilities::Row> seams;  ///< what breaks and probes have taught
+    Capability capability{};               ///< what is known without them
+    std::string_view capability_from{};    ///< `configuration`, `preset`, `nothing`
 };
 
 struct ServerSnapshot {

@@ -21,6 +21,7 @@
 namespace streamkeeper {
 
 class EventForm;
+struct ChunkEdit;
 
 struct SplicerSettings {
     ResumeMode mode = ResumeMode::exact;
@@ -75,7 +76,7 @@ public:
     };
     /// Takes one event, its blank line included. After a fault nothing more is to be given.
     Step take(std::string_view event);
-    /// The first words of a doubtful attempt have had their time: they are judged by what there is.
+    /// The first words of a doubtful attempt have had their time: they are judged by what there is, if there are any.
     Step judge_seam();
     /// Memory, or a bound, does not allow to keep more: what is held is shown, and the stream can't be resumed.
     Step release();
@@ -89,7 +90,7 @@ public:
     bool began() const { return began_; }        ///< it has sent output, shown or not
     bool finished() const { return finished_; }  ///< every choice has its finish: what follows is a trailer
     bool terminal() const { return terminal_; }  ///< nothing follows
-    bool doubting() const { return doubting_; }  ///< its first words are being looked at
+    bool doubting() const;                       ///< what it has said is kept until its first words were looked at
     bool joined() const { return joined_; }      ///< it has added to what was shown, or finished it
     std::string_view finish_reason() const { return finish_reason_; }
 
@@ -103,6 +104,8 @@ public:
     /// no more than `most` bytes follow it, else without the white space at its end.
     std::string prefix(std::size_t most) const;
     std::size_t tokens() const { return tokens_; }  ///< events of text and reasoning that were shown, or about that
+    /// Those that `prefix(most)` contains: the others are said, and paid for, once more.
+    std::size_t tokens_of_prefix(std::size_t most) const { return ends_solid(most) ? solid_tokens_ : tokens_; }
     std::size_t held_bytes() const;
     std::size_t transcript_bytes() const { return text_.bytes(); }
     /// `"id":…,"created":…,"model":…` as the client knows them, for a no-op; empty: none was shown. Responses: the last
@@ -112,6 +115,8 @@ public:
     std::string_view response_id() const;
     /// Responses: the number of the event that was shown last; -1: none.
     std::int64_t last_sequence() const;
+    /// Responses: the client's number of the next event.
+    std::int64_t next_sequence() const;
 
 private:
     struct Chunks;
@@ -133,6 +138,7 @@ private:
     // ---- splicer_chunks.cpp, splicer_blocks.cpp, splicer_items.cpp: one dialect each
     Step take_chunk(std::string_view event);
     Step take_chunk_trailer(std::string_view event);
+    bool edit_chunk(ChunkEdit&, std::string_view& words);
     Step take_block(std::string_view event);
     Step open_block(std::string_view event, std::size_t index);
     Step grow_block(std::string_view event, std::size_t index);
@@ -149,8 +155,8 @@ private:
     void keep(std::string_view event, std::string_view words = {});
     Step show(std::string_view event);
     Step flush(std::string_view event);
-    void add_text(std::string_view words, bool solid);
     void add_shown_text(std::string_view words, std::size_t solid);
+    bool ends_solid(std::size_t most) const { return solid_ > 0 && text_.size() - solid_ <= most; }
     void drop_hold();
     bool skip(std::string_view& words);
     Step judge_seam(std::string_view event);
@@ -179,15 +185,15 @@ private:
          usage_seen_ = false;
     // the hold
     std::string held_, held_text_;
-    std::size_t held_solid_ = 0, held_tokens_ = 0;
+    std::size_t held_solid_ = 0, held_tokens_ = 0, held_solid_tokens_ = 0;
     bool held_fixed_ = false, held_reasoning_ = false;  ///< of what is held: fixed_, reasoning_shown_
     bool hold_calls_;
     bool holding_ = false;  ///< everything is kept: a call, a thinking block, the whole answer
     // the stream
     Transcript text_;
-    std::size_t solid_ = 0, tokens_ = 0;
+    std::size_t solid_ = 0, tokens_ = 0, solid_tokens_ = 0;
     bool shown_ = false, text_shown_ = false, reasoning_shown_ = false, fixed_ = false, resumable_ = true,
-         whole_ = false, later_ = false;
+         whole_ = false, later_ = false, restarted_ = false, usage_told_ = false;
 };
 
 }  // namespace streamkeeper

@@ -58,6 +58,8 @@ private:
         if (at.is("created")) return put(at, edit_.names.created);
         if (at.is("model")) return put(at, edit_.names.model);
         if (at.is("obfuscation")) return;
+        if (edit_.bare && !at.is("object") && !at.is("choices")) return;
+        if (at.is("usage") && edit_.without_null_usage && at.value == "null") return;
         if (at.is("usage") && filled(at.value)) out_.empty = false;
         if (!at.is("choices") || !at.value.starts_with('[')) return copy(at);
         name(at.key);

@@ -22,7 +22,8 @@ struct ChunkNames {
 struct ChunkEdit {
     const ChunkNames& names;
     bool without_role = false, without_reasoning = false, without_calls = false, without_finish = false,
-         without_text = false;
+         without_text = false, without_null_usage = false;
+    bool bare = false;                       ///< of the chunk's members only what every chunk has
     std::optional<std::string_view> text{};  ///< the inside of a JSON string, in place of the text
     std::string_view calls{};                ///< a raw array in place of `tool_calls`; empty: as it is
 };

@@ -44,7 +44,7 @@ EventFacts read_typed(const sse::Event& event) {
     return facts;
 }
 
-std::string error_event(std::string_view error_json) {
+std::string error_event(std::string_view error_json, std::int64_t) {
     const bool whole = json::find(error_json, "type") == "\"error\"" && !json::find(error_json, "error").empty();
     const std::string data =
         whole ? one_line(error_json) : "{\"type\":\"error\",\"error\":" + one_line(inner_error(error_json)) + "}";

@@ -47,7 +47,7 @@ EventFacts read_typed(const sse::Event& event) {
 }
 
 /// Flat as OpenAI documents it, and once more as a member `error`, because openai-python throws only on that.
-std::string error_event(std::string_view error_json) {
+std::string error_event(std::string_view error_json, std::int64_t sequence) {
     const std::string_view error = inner_error(error_json);
     const auto member = [error](std::string_view name, std::string_view otherwise) {
         const std::string_view value = json::find(error, name);
@@ -55,7 +55,7 @@ std::string error_event(std::string_view error_json) {
     };
     return "event: error\ndata: {\"type\":\"error\"," + one_line(member("code", "null")) +
            one_line(member("message", "\"\"")) + one_line(member("param", "null")) +
-           "\"sequence_number\":0,\"error\":" + one_line(error) + "}\n\n";
+           "\"sequence_number\":" + std::to_string(sequence) + ",\"error\":" + one_line(error) + "}\n\n";
 }
 
 }  // namespace

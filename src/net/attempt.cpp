@@ -246,7 +246,9 @@ void Exchange::make_request(Leg& leg, const Action& action) {
     }
     const bool usage = asked.policy && wants_usage(*target.upstream, asked.endpoint, assembling ? streamed : facts,
                                                    refused || action.how.without_usage);
-    to.same_request = !sent_once || (sent_target == action.target && sent_usage == usage && !target.renamed);
+    const bool continues = going_on() && resumption->strategy == Strategy::prefix;
+    to.same_request =
+        !sent_once || (sent_target == action.target && sent_usage == usage && !target.renamed && !continues);
     sent_once = true;
     sent_target = action.target;
     sent_usage = leg.outcome.usage_was_injected = usage;
@@ -256,7 +258,6 @@ void Exchange::make_request(Leg& leg, const Action& action) {
         return;
     }
     if (going_on() && resumption->strategy == Strategy::native) return make_native_request(leg, target);
-    const bool continues = going_on() && resumption->strategy == Strategy::prefix;
     splices = splices_for(body.view(), facts, continues ? Plan{} : plan, target, usage);
     if (assembling) add_stream(splices, facts);
     if (continues)
@@ -332,8 +333,10 @@ Task<void> Exchange::attempt(AttemptLoop& loop, Action& action) {
     note_resume(leg);
     const bool otherwise = refused_prefix(leg);
     const GoOn go_on = go_on_after(leg, loop);
-    action = loop.on(leg.outcome, core.reactor.now(), go_on);
-    if (otherwise && go_on != GoOn::never) action = loop.in_another_way(core.reactor.now());
+    if (otherwise)
+        action = loop.refused_way(leg.outcome, core.reactor.now(), go_on != GoOn::never);
+    else
+        action = loop.on(leg.outcome, core.reactor.now(), go_on);
     note(leg, loop);
     note_break(loop);
     raw_error = std::move(leg.raw_error);

@@ -197,6 +197,7 @@ void Exchange::conclude(const Action& action, const Outcome* last) {
     if (last && last->cause == Cause::client_gone) client_gone = true;
     if (client_gone || action.kind == Action::Kind::finish) return;
     if (!asked.policy && conclude_raw(action, last)) return;
+    note_end_of_resuming();
     if (committed)
         give_up(action, last);
     else

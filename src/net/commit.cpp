@@ -96,7 +96,8 @@ void Exchange::give_up(const Action& action, const Outcome* last) {
     if (dialect && error) {
         ApiError shown = error_of(action, last);
         shown.request_id = record.id;
-        send_payload(dialect->error_event(render_error(asked.endpoint, shown, secrets_of(*config))));
+        send_payload(dialect->error_event(render_error(asked.endpoint, shown, secrets_of(*config)),
+                                          splicer ? splicer->next_sequence() : 0));
         if (chunked_out) out.send("0\r\n\r\n");
         record.ending = Ending::error;
         return;

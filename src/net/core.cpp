@@ -199,6 +199,11 @@ ServerSnapshot Core::snapshot() const {
         one.busy = state.busy;
         one.waiting = traffic.gates.waiting();
         one.gates = traffic.gates.snapshot(reactor.now());
+        const Resume resume = resume_for(*config, *upstream, {});
+        one.capability = resume.configured.over(resume.preset);
+        one.capability_from = resume.configured.prefill || resume.configured.seam ? "configuration"
+                              : resume.preset.prefill || resume.preset.seam       ? "preset"
+                                                                                  : "nothing";
         one.seams = traffic.capabilities.rows(reactor.now());
         for (GateSnapshot& gate : one.gates) {  // by the key's place in the configuration
             const auto slot =

@@ -34,13 +34,14 @@ struct EventStream {
     sse::Splitter splitter{};
     std::string head{};                     ///< ours, sent with the first payload
     std::vector<std::string_view> batch{};  ///< events of this turn, neighbours joined
-    bool broken = false, refused = false, showing = false;
+    bool broken = false, refused = false, showing = false, ending = false;
 
     Phase phase() const { return !assembly && splicer.joined() ? Phase::after_output : Phase::before_output; }
     /// Takes a run of payload. False: the stream is over for us, and `end` says how.
     bool take(std::string_view payload);
     bool take_event(std::string_view event, std::string_view payload);
-    bool assemble(std::string_view event);
+    bool assemble(const Splicer::Step&);
+    void add_to_document(std::string_view event);
     /// Says in the leg's outcome how the stream ended; it may have ended well.
     void end(Answer::Read how);
     void note_fault();
@@ -78,20 +79,28 @@ bool EventStream::take_event(std::string_view event, std::string_view payload) {
         note_fault();
         return false;
     }
-    if (assembly) return assemble(event);
+    if (assembly) return assemble(step);
     show(step, payload);
     // Output commits the stream although it may be held (contract, section 4).
     if (!showing && splicer.began() && !exchange.committed) commit();
     return pay(payload);
 }
 
-bool EventStream::assemble(std::string_view event) {
+/// A document is made of what the client of a stream would have been shown.
+bool EventStream::assemble(const Splicer::Step& step) {
+    sse::Splitter held;
+    held.feed(step.before);
+    for (std::string_view event; held.next(event);) add_to_document(event);
+    add_to_document(step.event);
+    while (!refused && assembly->bytes() + splicer.held_bytes() > free_bytes + exchange.held_paid.bytes())
+        refused = !exchange.held_paid.grow(exchange.core.budget, BudgetKind::held, budget_step);
+    return !refused;
+}
+
+void EventStream::add_to_document(std::string_view event) {
     std::string joined;
     const sse::Event read = sse::read(event, joined);
     if (read.has_data) assembly->add(read);
-    while (!refused && assembly->bytes() > free_bytes + exchange.held_paid.bytes())
-        refused = !exchange.held_paid.grow(exchange.core.budget, BudgetKind::held, budget_step);
-    return !refused;
 }
 
 void EventStream::note(const EventFacts& facts) {
@@ -103,16 +112,17 @@ void EventStream::note(const EventFacts& facts) {
 
 /// The fault in the words of an outcome. What the upstream itself said counts like a status.
 void EventStream::note_fault() {
+    constexpr Phase shown = Phase::after_output;  // by the call that it was to go on with
     switch (splicer.fault()) {
         case Fault::none: return;
         case Fault::malformed: return leg.fail(phase(), Cause::bad_body, "an event of the stream is no JSON value");
         case Fault::ended_early: return leg.fail(phase(), Cause::closed, "the stream ended without a finish");
         case Fault::diverged:
-            return leg.fail(phase(), Cause::bad_body, "the answer came differently when it was asked for again");
+            return leg.fail(shown, Cause::bad_body, "the answer came differently when it was asked for again");
         case Fault::anew:
-            return leg.fail(phase(), Cause::bad_body, "the upstream began the answer anew instead of going on");
+            return leg.fail(shown, Cause::bad_body, "the upstream began the answer anew instead of going on");
         case Fault::other_model:
-            return leg.fail(phase(), Cause::bad_body, "another model would have gone on with the answer");
+            return leg.fail(shown, Cause::bad_body, "another model would have gone on with the answer");
         case Fault::error: break;
     }
     const sse::Event& event = splicer.event();
@@ -156,7 +166,8 @@ void EventStream::set_deadline(TimePoint now) {
     const Timeouts& timeouts = exchange.timeouts;
     Deadlines& deadlines = exchange.session.deadlines;
     if (splicer.terminal()) {
-        deadlines.set(Deadline::stream_idle, now, wait_for_the_end);
+        if (!ending) deadlines.set(Deadline::stream_idle, now, wait_for_the_end);
+        ending = true;
         deadlines.clear(Deadline::heartbeat);  // nothing is shown behind the end
     } else if (splicer.began()) {
         deadlines.clear(Deadline::first_byte);
@@ -166,7 +177,7 @@ void EventStream::set_deadline(TimePoint now) {
     }
     if (!splicer.doubting())
         deadlines.clear(Deadline::seam);
-    else if (splicer.began() && !deadlines.has(Deadline::seam))
+    else if (!deadlines.has(Deadline::seam))
         deadlines.set(Deadline::seam, now, seam_time);
 }
 
@@ -244,7 +255,9 @@ bool EventStream::pay(std::string_view payload) {
     if (refused) return false;
     exchange.note_unresumable();
     show(splicer.release(), payload);
+    note_fault();
     send_batch();
+    if (splicer.fault() != Fault::none) return false;
     exchange.held_paid.shrink(0);
     exchange.transcript_paid.shrink(0);
     return true;
@@ -319,7 +332,7 @@ void Exchange::send_assembled(Leg& leg, const Assembly& assembly) {
 Task<void> Exchange::relay_events(Leg& leg) {
     if (!leg.undo_encoding()) co_return;
     leg.outcome.event_stream = true;
-    if (going_on() && resumption->strategy == Strategy::prefix && vendor_fell_back)
+    if (other_model_goes_on())
         leg.fail(Phase::before_output, Cause::bad_body, "another model would have gone on with the answer");
     if (leg.outcome.cause != Cause::answered) co_return;
     begin_splicing(leg);

@@ -144,20 +144,22 @@ struct Exchange {
     Join join(const Leg&) const;
     /// The call that runs, or comes next, is to go on with an answer that was shown in part.
     bool going_on() const;
+    bool other_model_goes_on() const;
     GoOn go_on_after(const Leg&, AttemptLoop&);
     GoOn choose_strategy();
-    bool choose_prefix(const Resume&);
+    std::string_view choose_prefix(const Resume&);
     void make_native_request(Leg& leg, const Target& target);
     Continuable continuable_now(const Resume&) const;
     std::int64_t tokens_used() const;
     void note_resume(const Leg&);
     void note_break(const AttemptLoop&);
     void note_unresumable();
+    void note_end_of_resuming();
     /// A 400 or 422 to an open turn.
     bool refused_prefix(const Leg&);
     bool wants_probe() const;
     Task<void> probe_seam(AttemptLoop& loop, Action& action);
-    Task<void> make_probe(AttemptLoop& loop, const Target& target);
+    Task<void> make_probe(AttemptLoop& loop, const Target& target, std::optional<Action>& before_next);
     Task<void> read_probe_answer(Leg& leg, std::string& answer);
     void learn_from_probe(const Leg&, const Target&, std::string_view answer);
 

@@ -11,8 +11,20 @@ namespace streamkeeper::net {
 namespace {
 
 constexpr Duration probe_may_take{30'000};
-constexpr int most_probes = 3;
 constexpr std::size_t largest_probe_answer = 64u << 10;
+
+/// Some vendors say with a 400 what time or another key would mend.
+bool is_last_word(const Outcome& outcome) {
+    switch (judge(outcome).verdict) {
+        case Verdict::fail_now:
+        case Verdict::other_model:
+        case Verdict::refresh_model_list: return true;
+        case Verdict::retry_same:
+        case Verdict::retry_after_wait:
+        case Verdict::other_key: return false;
+    }
+    return true;
+}
 
 }  // namespace
 
@@ -31,8 +43,9 @@ Task<void> Exchange::probe_seam(AttemptLoop& loop, Action& action) {
         over = true;
         core.wake_in_turn(session);
     });
+    std::optional<Action> before_next;
     if (mine) {
-        co_await make_probe(loop, target);
+        co_await make_probe(loop, target, before_next);
         known.end_probe(target.model, kind);
     } else {
         loop.pass().give_back();
@@ -51,14 +64,21 @@ Task<void> Exchange::probe_seam(AttemptLoop& loop, Action& action) {
         action = stopping();
         co_return;
     }
-    // A probe may break like any other call; then it is made again, but not for ever.
-    if (mine && !known.learnt(target.model, kind, core.reactor.now()) && ++resumption->probes >= most_probes)
-        resumption->refused = true;
+    const bool learnt = known.learnt(target.model, kind, core.reactor.now()).has_value();
+    if (mine && !learnt && before_next) {  // a probe may fail like any other call; then it is made again
+        action = std::move(*before_next);
+        co_return;
+    }
+    resumption->refused = resumption->refused || (mine && !learnt);
     resumption->due = choose_strategy() != GoOn::never;
+    if (learnt && wants_probe()) {  // its answer is not to be had
+        resumption->refused = true;
+        resumption->due = choose_strategy() != GoOn::never;
+    }
     action = resumption->due ? loop.once_more(core.reactor.now()) : loop.give_up(core.reactor.now());
 }
 
-Task<void> Exchange::make_probe(AttemptLoop& loop, const Target& target) {
+Task<void> Exchange::make_probe(AttemptLoop& loop, const Target& target, std::optional<Action>& before_next) {
     Leg leg;
     leg.pass = &loop.pass();
     leg.state = core.state_of(target.upstream);
@@ -77,22 +97,35 @@ Task<void> Exchange::make_probe(AttemptLoop& loop, const Target& target) {
         to.body = {http::Framing::Kind::length, text.size()};
         leg.request.emplace(http::upstream_head(head, to), std::vector<std::string_view>{text});
         const bool answered = co_await send_and_read_head(leg);
-        if (answered) co_await read_probe_answer(leg, answer);
+        const int status = answered ? leg.answer->head().status : 0;
+        if (answered) leg.pass->answered(status < 300, Clock::now());
+        if (answered && status < 400) co_await read_probe_answer(leg, answer);
+        if (answered && status >= 400) co_await read_error(leg);
     }
     if (leg.outcome.cause == Cause::client_gone) client_gone = true;
     learn_from_probe(leg, target, answer);
+    before_next = loop.after_probe(leg.outcome, core.reactor.now());
     timeouts = kept;
     settle(leg);
 }
 
 Task<void> Exchange::read_probe_answer(Leg& leg, std::string& answer) {
-    leg.pass->answered(leg.answer->head().status < 300, Clock::now());
     leg.undo_encoding();
     while (answer.size() < largest_probe_answer) {
         const Payload next = co_await next_payload(leg, Phase::before_output);
         if (next.state != Payload::State::run) break;
         answer.append(next.bytes);
     }
+    // An error in a 200 (errors.md, trap 4) says nothing about turns.
+    if (leg.outcome.cause != Cause::answered || !json::find(answer, "choices").empty() ||
+        !json::find(answer, "content").empty())
+        co_return;
+    const http::ResponseHead& from = leg.answer->head();
+    VendorError error = read_vendor_error(from.status, from.fields.get("content-type"), answer);
+    if (!error.found() || error.html) co_return;
+    leg.fail(Phase::before_output, Cause::stream_error, "");
+    leg.outcome.error = std::move(error);
+    read_waits(leg);
 }
 
 void Exchange::learn_from_probe(const Leg& leg, const Target& target, std::string_view answer) {
@@ -107,12 +140,13 @@ void Exchange::learn_from_probe(const Leg& leg, const Target& target, std::strin
         read_usage(answer, made.usage);
         record.probes.push_back(std::move(made));
         const Resume settings = resume_settings();
-        const bool echoes = settings.preset.seam == Seam::echo;
+        const bool echoes =
+            settings.configured.seam.value_or(settings.preset.seam.value_or(Seam::unknown)) == Seam::echo;
         const std::optional<Seam> seam = read_probe(asked.endpoint, answer, echoes);
         known.probed(target.model, resumption->facts->kind, seam ? asked_with : Prefill::none,
                      seam.value_or(Seam::unknown), now);
         meaning = !seam ? "the turn is closed" : *seam == Seam::echo ? "it repeats the prefix" : "it goes on exactly";
-    } else if (told && (status == 400 || status == 404 || status == 422)) {
+    } else if (told && (status == 400 || status == 404 || status == 422) && is_last_word(leg.outcome)) {
         known.probed(target.model, resumption->facts->kind, Prefill::none, Seam::unknown, now);
         meaning = "it refuses";
     }

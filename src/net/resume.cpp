@@ -49,7 +49,7 @@ SplicerSettings Exchange::splicer_settings() const {
 /// How the call that has just been answered joins what the client has.
 Join Exchange::join(const Leg& leg) const {
     Join how;
-    how.hide_usage = leg.outcome.usage_was_injected;
+    how.hide_usage = leg.outcome.usage_was_injected && facts.stream;
     const Resume settings = resume_settings();
     how.finish_optional = settings.configured.finish_reason.value_or(
                               settings.preset.finish_reason.value_or(FinishReason::required)) == FinishReason::optional;
@@ -62,6 +62,11 @@ Join Exchange::join(const Leg& leg) const {
 }
 
 bool Exchange::going_on() const { return resumption && resumption->due; }
+
+/// The vendor says that it gave the open turn to another model than the one that wrote what was shown.
+bool Exchange::other_model_goes_on() const {
+    return going_on() && resumption->strategy == Strategy::prefix && vendor_fell_back;
+}
 
 // ---- what may follow
 
@@ -84,26 +89,33 @@ GoOn Exchange::choose_strategy() {
     const Resume settings = resume_settings();
     Resumption& next = *resumption;
     next.expected.clear();
-    if (settings.mode == ResumeMode::off || is_seam_fault(splicer->fault()) || body_print) return GoOn::never;
-    const std::string text = splicer->transcript().text();
-    switch (splicer->seen()) {
-        case Seen::nothing: return GoOn::freely;
-        case Seen::reasoning: next.strategy = Strategy::restart; return GoOn::anew;
-        case Seen::fixed: return GoOn::never;
-        case Seen::text: break;
-    }
-    if (!next.facts) next.facts = read_continuation(asked.endpoint, body.view(), facts);
-    if (next.facts->background && !splicer->response_id().empty() && splicer->last_sequence() >= 0) {
+    next.obstacle = {};
+    const auto not_with = [&next](std::string_view obstacle) {
+        next.obstacle = obstacle;
+        return GoOn::never;
+    };
+    if (settings.mode == ResumeMode::off) return not_with("mode_off");
+    if (is_seam_fault(splicer->fault())) return not_with("diverged");
+    const Seen seen = splicer->seen();
+    if (seen == Seen::nothing) return GoOn::freely;
+    if (!next.facts && !body_print) next.facts = read_continuation(asked.endpoint, body.view(), facts);
+    if (next.facts && next.facts->background && !splicer->response_id().empty() && splicer->last_sequence() >= 0) {
         next.strategy = Strategy::native;
         return GoOn::same_model;
     }
-    if (!splicer->continuable()) return GoOn::never;
-    if (choose_prefix(settings)) {
+    if (body_print || !splicer->continuable()) return not_with("transcript");
+    if (seen == Seen::reasoning) {
+        next.strategy = Strategy::restart;
+        return GoOn::anew;
+    }
+    if (seen == Seen::fixed) return not_with("output");
+    const std::string_view obstacle = choose_prefix(settings);
+    if (obstacle.empty()) {
         next.strategy = Strategy::prefix;
         return GoOn::same_model;
     }
-    const bool repeats = continuable_now(settings).deterministic || decoded(text).size() <= short_text;
-    if (!repeats) return GoOn::never;
+    const std::string text = splicer->transcript().text();
+    if (!continuable_now(settings).deterministic && decoded(text).size() > short_text) return not_with(obstacle);
     next.strategy = Strategy::replay;
     next.expected = text;
     return GoOn::same_model;
@@ -115,24 +127,27 @@ Continuable Exchange::continuable_now(const Resume& settings) const {
                        core.reactor.now());
 }
 
-/// Whether the answer so far can be sent as an open turn, and which part of it.
-bool Exchange::choose_prefix(const Resume& settings) {
+/// Which part of the answer so far is sent as an open turn; or why it can't be.
+std::string_view Exchange::choose_prefix(const Resume& settings) {
     Resumption& next = *resumption;
     next.how = continuable_now(settings);
-    const bool known = next.how.seam != Seam::unknown || settings.probe == Probe::on_first_break;
-    if (!next.facts->excluded.empty() || next.how.prefill == Prefill::none || !known || vendor_fell_back ||
-        next.refused)
-        return false;
-    if (asked.endpoint == Endpoint::messages && splicer->reasoning_shown()) return false;
+    if (!next.facts->excluded.empty()) return next.facts->excluded;
+    if (vendor_fell_back) return "other_model";
+    if (next.refused) return "refused";
+    if (next.how.prefill == Prefill::none) return "no_prefill";
+    if (next.how.seam == Seam::unknown && settings.probe != Probe::on_first_break) return "probe_never";
+    if (!goes_with_own_turn(asked.endpoint, body.view(), *next.facts, next.how.prefill, next.how.seam))
+        return "messages";
+    if (asked.endpoint == Endpoint::messages && splicer->reasoning_shown()) return "thinking";
     const std::optional<std::int64_t> limit = next.facts->token_limit;
     next.tokens_used = tokens_used();
-    if (limit && *limit <= next.tokens_used) return false;
+    if (limit && *limit <= next.tokens_used) return "max_tokens";
     const std::string text = splicer->transcript().text();
     next.prefix = splicer->prefix(most_asked_again);
-    if (next.prefix.empty() || unrepeatable(decoded(next.prefix))) return false;
+    if (next.prefix.empty() || unrepeatable(decoded(next.prefix))) return "text";
     // What follows the prefix was shown already, so it has to come again, and is not shown a second time.
     next.expected = next.how.seam == Seam::echo ? text : text.substr(next.prefix.size());
-    return true;
+    return {};
 }
 
 /// OpenAI, "Background mode": the same answer, from the event behind the last one that the client has.
@@ -147,7 +162,7 @@ void Exchange::make_native_request(Leg& leg, const Target& target) {
 /// What the answer has cost of its limit: its events, unless they are too long for a token each; or the upstream's own
 /// count of this call, if that is more (a first event of messages counts next to nothing).
 std::int64_t Exchange::tokens_used() const {
-    const auto events = static_cast<std::int64_t>(splicer->tokens());
+    const auto events = static_cast<std::int64_t>(splicer->tokens_of_prefix(most_asked_again));
     const auto by_length = static_cast<std::int64_t>((decoded(splicer->transcript().text()).size() + 3) / 4);
     return std::max(by_length > 4 * events ? by_length : events, record.usage.completion.value_or(0));
 }
@@ -159,9 +174,9 @@ void Exchange::note_resume(const Leg& leg) {
     ResumeRecord made{record.upstream,      record.model,   label_of(resumption->strategy), "broken", resumption->cause,
                       resumption->position, resumption->gap};
     const int status = leg.outcome.status;
-    if (leg.outcome.event_stream && splicer->joined())
+    if (leg.outcome.event_stream && splicer->joined() && !other_model_goes_on())
         made.outcome = "ok";
-    else if (is_seam_fault(splicer->fault()) && status == 200)
+    else if (status == 200 && (is_seam_fault(splicer->fault()) || other_model_goes_on()))
         made.outcome = "diverged";
     else if (status >= 400 && status < 500 && status != 429 && status != 408)
         made.outcome = "refused";
@@ -181,8 +196,17 @@ void Exchange::note_resume(const Leg& leg) {
 void Exchange::note_break(const AttemptLoop& loop) {
     if (!resumption) return;
     resumption->cause = loop.ended_reason();
-    resumption->position = splicer->transcript().size();
+    resumption->position = decoded(splicer->transcript().text()).size();
     resumption->gap.reset();
+}
+
+/// The client may be left with a part of the answer: why.
+void Exchange::note_end_of_resuming() {
+    if (!resumption || !splicer || !splicer->shown() || splicer->finished()) return;
+    record.not_resumed = resumption->obstacle.empty() ? "given_up" : std::string(resumption->obstacle);
+    const auto told = [](const ResumeRecord& one) { return one.cause == "memory"; };
+    if (resumption->obstacle == "transcript" && std::none_of(record.resumes.begin(), record.resumes.end(), told))
+        record.resumes.push_back({record.upstream, record.model, "prefix", "refused", "transcript", 0, std::nullopt});
 }
 
 void Exchange::note_unresumable() {

@@ -153,6 +153,7 @@ void append_json(Text& out, const Record& record) {
     line.add("\"vendor_request_id\":", record.vendor_request_id);
     if (!record.waits.empty()) append_waits(line.begin("\"waits\":"), record);
     if (!record.resumes.empty()) append_resumes(line.begin("\"resumes\":"), record);
+    line.add("\"not_resumed\":", record.not_resumed);
     append_attempts(line.begin("\"attempts\":"), record);
     line.end();
 }
@@ -182,6 +183,7 @@ std::string record_as_text(const Record& record) {
     for (const ResumeRecord& resume : record.resumes)
         text += " resumed (" + std::string(resume.strategy) + " at " + std::to_string(resume.position) +
                 " bytes: " + std::string(resume.outcome) + ")";
+    if (!record.not_resumed.empty()) text += " not resumed (" + record.not_resumed + ")";
     for (const AttemptRecord& attempt : record.attempts)
         if (!attempt.reason.empty())
             text += " [" + attempt.upstream + " " + (attempt.status ? std::to_string(attempt.status) + " " : "") +

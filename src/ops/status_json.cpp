@@ -46,6 +46,11 @@ std::string gate_json(const GateSnapshot& gate, const UpstreamSnapshot& upstream
 }
 
 /// One model whose open turns were tried.
+template <class Value>
+std::string said(const std::optional<Value>& value, std::string_view (*label)(Value)) {
+    return value ? json::quote(label(*value)) : "null";
+}
+
 std::string seam_json(const Capabilities::Row& row) {
     return R"({"model":)" + json::quote(row.model) + R"(,"kind":)" + json::quote(row.kind) + R"(,"prefill":")" +
            std::string(prefill_label(row.learnt.prefill)) + R"(","seam":")" + std::string(seam_label(row.learnt.seam)) +
@@ -61,7 +66,9 @@ std::string upstream_json(const UpstreamSnapshot& upstream) {
     text += R"(],"gates":[)";
     for (const GateSnapshot& gate : upstream.gates)
         text += (&gate == &upstream.gates.front() ? "" : ",") + gate_json(gate, upstream);
-    text += R"(],"resume":[)";
+    text += R"(],"capability":{"prefill":)" + said(upstream.capability.prefill, prefill_label) + R"(,"seam":)" +
+            said(upstream.capability.seam, seam_label) + R"(,"from":")" + std::string(upstream.capability_from) + "\"}";
+    text += R"(,"resume":[)";
     for (const Capabilities::Row& row : upstream.seams)
         text += (&row == &upstream.seams.front() ? "" : ",") + seam_json(row);
     return text + R"(],"requests_in_flight":)" + std::to_string(upstream.in_flight) + R"(,"requests_waiting":)" +

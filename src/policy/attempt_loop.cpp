@@ -163,11 +163,43 @@ Action AttemptLoop::resume(const Judgement& judged, TimePoint now) {
     return pause;
 }
 
-Action AttemptLoop::in_another_way(TimePoint now) { return resumes_ >= resume_attempts_ ? fail(now) : at_once(now); }
+Action AttemptLoop::refused_way(const Outcome& outcome, TimePoint now, bool another) {
+    resuming_ = true;
+    ++resumes_;
+    ended_reason_ = judge(outcome).reason;
+    pass_.give_back();
+    return !another || resumes_ >= resume_attempts_ ? fail(now) : at_once(now);
+}
 
 Action AttemptLoop::once_more(TimePoint now) {
     pass_.give_back();
     return choose(now, current_);
+}
+
+std::optional<Action> AttemptLoop::after_probe(const Outcome& outcome, TimePoint now) {
+    Traffic& traffic = *targets_[current_].traffic;
+    if (went_well(outcome)) {
+        traffic.keys.worked(targets_[current_].slot);
+        traffic.gates.succeed(lane_of(targets_[current_]));
+        return std::nullopt;
+    }
+    const Judgement judged = judge(outcome);
+    if (!beyond_retry(outcome, GoOn::same_model)) teach(outcome, judged, now);
+    pass_.give_back();
+    switch (judged.verdict) {
+        case Verdict::retry_after_wait: return choose(now, current_);
+        case Verdict::other_key: targets_[current_].out = true; return choose(now, std::nullopt);
+        case Verdict::retry_same: break;
+        case Verdict::other_model:
+        case Verdict::refresh_model_list:
+        case Verdict::fail_now: return std::nullopt;
+    }
+    const TimePoint until = now + pause_before(++probes_, judged.wait);
+    if (probes_ >= std::max(resume_attempts_, 1U) || until > deadline_) return std::nullopt;
+    Action pause;
+    pause.kind = Action::Kind::pause;
+    pause.until = until;
+    return pause;
 }
 
 Action AttemptLoop::give_up(TimePoint now) {

@@ -68,8 +68,8 @@ struct Sources {
 
 /// Flags are chat's: for other endpoints a configured flag settles nothing.
 Prefill prefill_from(const Sources& from, bool chat) {
-    const bool settled =
-        from.configured.prefill && from.configured.seam && (chat || *from.configured.prefill == Prefill::trailing);
+    const bool settled = from.configured.prefill && from.configured.seam.value_or(Seam::unknown) != Seam::unknown &&
+                         (chat || *from.configured.prefill == Prefill::trailing);
     const bool closed = from.learnt && from.learnt->prefill == Prefill::none;
     if (closed && !settled) return Prefill::none;
     if (from.configured.prefill) return *from.configured.prefill;
@@ -79,7 +79,8 @@ Prefill prefill_from(const Sources& from, bool chat) {
 
 /// A seam belongs to the way of asking that it was seen with.
 void set_seam(Continuable& result, const Sources& from, bool own_flags) {
-    if (own_flags && from.configured.seam) {
+    const bool way_known = from.configured.prefill || from.preset.prefill || from.learnt;
+    if (own_flags && way_known && from.configured.seam.value_or(Seam::unknown) != Seam::unknown) {
         result.seam = *from.configured.seam;
     } else if (from.learnt && from.learnt->prefill == result.prefill) {
         result.seam = from.learnt->seam;

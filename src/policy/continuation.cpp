@@ -216,6 +216,21 @@ bool is_background(std::string_view body) {
 
 }  // namespace
 
+bool goes_with_own_turn(Endpoint endpoint, std::string_view body, const ContinuationFacts& facts, Prefill prefill,
+                        Seam seam) {
+    if (!facts.into_last || endpoint == Endpoint::completions) return true;
+    if (seam == Seam::echo) return false;
+    switch (prefill) {
+        case Prefill::prefix:
+        case Prefill::partial: return facts.flagged;
+        case Prefill::continue_final_message:
+            return facts.continue_final_message && facts.continue_final_message->value.in(body) == "true";
+        case Prefill::none:
+        case Prefill::trailing: break;
+    }
+    return true;
+}
+
 ContinuationFacts read_continuation(Endpoint endpoint, std::string_view body, const BodyFacts& known) {
     ContinuationFacts facts;
     facts.background = endpoint == Endpoint::responses && is_background(body);

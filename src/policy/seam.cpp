@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::string_view blanks = " \t\r\n";
 
+/// Han, kana, Hangul: letters that know no case.
+bool is_wide_letter(char32_t c) {
+    return (c >= 0x3041 && c <= 0x30FF) || (c >= 0x3400 && c <= 0x9FFF) || (c >= 0xAC00 && c <= 0xD7A3);
+}
+
 bool is_word_end(std::string_view text) {
     const char32_t c = characters::last(text).code;
     return characters::is_lower(c) || characters::is_upper(c) || characters::is_digit(c);
@@ -21,6 +26,8 @@ bool is_word_end(std::string_view text) {
 bool is_ascii(std::string_view text) {
     return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
 }
+
+bool ends_sentence(char c) { return c == '.' || c == '!' || c == '?'; }
 
 // ---- 1. the beginning again
 
@@ -34,11 +41,21 @@ bool same_beginning(std::string_view shown, std::string_view continuation, std::
     return joined.find(beginning, 1) == joined.npos;
 }
 
+/// As much as was looked at is the beginning of a text that repeats itself; but behind these last letters that never
+/// came, so that this is no repetition of it.
+bool out_of_turn(std::string_view shown, std::string_view continuation) {
+    constexpr std::size_t behind = 4;
+    const std::size_t size = std::min(continuation.size(), seam_window);
+    if (size < seam_window || shown.size() < 2 * size || !continuation.starts_with(shown.substr(0, size))) return false;
+    const std::string turn = std::string(shown.substr(shown.size() - behind)) + std::string(shown.substr(0, size));
+    return shown.find(turn) == shown.npos;
+}
+
 /// Words do not stick together without a blank: what was cut behind a letter, and goes on at once with words that the
 /// answer began with, is not the same sentence. Behind punctuation and where words are not parted (Chinese, data) only
 /// a long piece says something.
 bool repeats_beginning(std::string_view shown, std::string_view continuation) {
-    constexpr std::size_t least = 12, enough = 32, long_piece = 64, long_text = 192;
+    constexpr std::size_t least = 12, enough = 32, piece = 40, text = 80, long_piece = 64, long_text = 192;
     const std::size_t size = std::min({shown.size(), continuation.size(), enough});
     const std::string_view beginning = shown.substr(0, size);
     const bool words = blanks.find(beginning.empty() ? ' ' : beginning.front()) == blanks.npos &&
@@ -47,7 +64,13 @@ bool repeats_beginning(std::string_view shown, std::string_view continuation) {
         same_beginning(shown, continuation, size))
         return true;
     // No seam lies in white space (it is held), and a line may well begin as the first one did.
-    return shown.size() >= long_text && trailing_space(shown) == 0 && same_beginning(shown, continuation, long_piece);
+    if (trailing_space(shown) > 0) return false;
+    if (out_of_turn(shown, continuation)) return true;
+    // A line or a verse may be said twice; half of one is not.
+    const char32_t last = characters::last(shown).code;
+    const bool whole = last < 0x80 ? ends_sentence(static_cast<char>(last)) : !is_wide_letter(last);
+    return shown.size() >= (whole ? long_text : text) &&
+           same_beginning(shown, continuation, whole ? long_piece : piece);
 }
 
 // ---- 2. a paragraph in the middle of a sentence
@@ -73,8 +96,6 @@ bool in_code_block(std::string_view text) {
     }
     return length > 0;
 }
-
-bool ends_sentence(char c) { return c == '.' || c == '!' || c == '?'; }
 
 /// A whole sentence stands in it, and another one has begun.
 bool has_sentence(std::string_view line) {
@@ -170,7 +191,8 @@ bool is_preamble(std::string_view text) {
 
 /// Only behind a letter, a digit or a comma: behind the end of a sentence, a colon or a quote it may be what follows.
 bool begins_with_preamble(std::string_view shown, std::string_view continuation) {
-    return (is_word_end(shown) || shown.ends_with(',')) && is_preamble(continuation);
+    const bool inside = is_word_end(shown) || shown.ends_with(',') || is_wide_letter(characters::last(shown).code);
+    return inside && is_preamble(continuation);
 }
 
 }  // namespace

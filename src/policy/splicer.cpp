@@ -40,6 +40,8 @@ void Splicer::begin(const Join& join) {
     began_ = finished_ = a_finish_ = terminal_ = joined_ = usage_seen_ = false;
     doubting_ = join.doubtful;
     later_ = shown_;
+    restarted_ = shown_ && !text_shown_;
+    if (restarted_) tokens_ = solid_tokens_ = 0;  // the limit is this attempt's
     if (!shown_) fixed_ = false;
     form_->forget();
     drop_hold();
@@ -87,9 +89,15 @@ bool Splicer::read() {
         if (!finished_) fail(Fault::malformed);
         return false;
     }
+    if (!done && event_.data[event_.data.find_first_not_of(" \t\r\n")] != '{') return false;  // `data: null`
     if (facts_.terminal && done) {
         // `[DONE]` proves nothing, except where a vendor never says more.
-        if ((join_.finish_optional || mutated('c')) && began_) finished_ = true;
+        const bool end_enough = chunks_ && (join_.finish_optional || mutated('c')) && began_;
+        if (end_enough && expecting()) {
+            fail(Fault::diverged);
+            return false;
+        }
+        if (end_enough) finished_ = true;
         finished_ = finished_ || (a_finish_ && all_closed());  // a vendor that knows no `n` sends fewer choices
         if (!finished_) fail(Fault::ended_early);
         if (!finished_) return false;
@@ -178,6 +186,8 @@ Seen Splicer::seen() const {
     return text_shown_ ? Seen::text : Seen::reasoning;
 }
 
+bool Splicer::doubting() const { return doubting_ && !held_.empty(); }
+
 std::size_t Splicer::held_bytes() const {
     return held_.size() + held_text_.size() + (chunks_ ? chunks_->calls.bytes() : 0);
 }
@@ -199,6 +209,8 @@ std::string Splicer::names() const {
 std::string_view Splicer::response_id() const {
     return items_ ? std::string_view(items_->known.id) : std::string_view();
 }
+
+std::int64_t Splicer::next_sequence() const { return items_ ? items_->shown_sequence + 1 : 0; }
 
 std::int64_t Splicer::last_sequence() const { return items_ ? items_->shown_upstream_sequence : -1; }
 

@@ -68,7 +68,7 @@ Splicer::Step Splicer::take_block(std::string_view event) {
         return finish_with(normal(event));
     }
     if (type == "message_delta") {
-        if (finished_) return {};
+        if (finished_) return facts_.finish ? Step{} : finish_with(normal(event));  // gateways: the usage alone
         note_finish();
         if (finished_ && expecting()) return fail(Fault::diverged);
         if (finished_ && later_) close_text();
@@ -93,6 +93,7 @@ Splicer::Step Splicer::take_block(std::string_view event) {
 Splicer::Step Splicer::open_block(std::string_view event, std::size_t index) {
     using Kind = Blocks::Kind;
     Blocks& blocks = *blocks_;
+    form_->forget();  // it names a block
     began_ = began_ || facts_.payload;
     const Kind kind = shows_.call        ? Kind::call
                       : shows_.reasoning ? Kind::thinking
@@ -111,7 +112,8 @@ Splicer::Step Splicer::open_block(std::string_view event, std::size_t index) {
     }
     if (opened == Blocks::Opened::joined) return {};
     const std::string_view shown = renumbered(event, blocks.number_of[index]);
-    if (kind == Kind::thinking || (kind == Kind::call && hold_calls_)) {
+    const bool repairable = resumable_ || whole_;  // thinking is held for its signature, without which none goes on
+    if ((kind == Kind::thinking && repairable) || (kind == Kind::call && hold_calls_)) {
         holding_ = true;
         (kind == Kind::thinking ? blocks.thinking : blocks.calling) = true;
     }
@@ -124,7 +126,7 @@ Splicer::Step Splicer::grow_block(std::string_view event, std::size_t index) {
     began_ = true;
     if (index >= blocks.kind_of.size()) blocks.open(index, Blocks::Kind::text, later_);  // by a server that opens none
     const int number = blocks.number_of[index];
-    if (number < 0) return {};
+    if (number < 0) return blocks.kind_of[index] == Blocks::Kind::thinking ? Step{} : fail(Fault::malformed);
     std::string_view words = shows_.words;
     const bool again = expecting() && shows_.text;
     if (again && !skip(words)) return fail(Fault::diverged);

@@ -13,6 +13,28 @@ void add_calls_of(std::string_view choice, void* context) {
     static_cast<HeldCalls*>(context)->add(json::find(choice, "delta"));
 }
 
+/// The calls of a chunk have the numbers 0, 1, 2 …, by which clients tell them apart.
+bool are_numbered(std::string_view data) {
+    struct Count {
+        std::size_t next = 0;
+        bool right = true;
+    } count;
+    json::for_each_element(
+        json::find(data, "choices"),
+        [](std::string_view choice, void* context) {
+            json::for_each_element(
+                json::find(json::find(choice, "delta"), "tool_calls"),
+                [](std::string_view call, void* inner) {
+                    auto& seen = *static_cast<Count*>(inner);
+                    seen.right = seen.right && json::find(call, "index") == std::to_string(seen.next);
+                    ++seen.next;
+                },
+                context);
+        },
+        &count);
+    return count.right;
+}
+
 }  // namespace
 
 void Splicer::Chunks::begin(bool was_shown) {
@@ -49,13 +71,14 @@ void Splicer::Chunks::hold_calls(std::string_view data, std::size_t at) {
 void Splicer::Chunks::put_calls(std::string& held) {
     if (calls.empty()) return;
     std::string events;
-    const bool intact = calls.pieces() == 1;  // a vendor that sends calls whole is not corrected
+    const bool intact = calls.pieces() == 1 && are_numbered(envelope);  // a call that came whole stays as it came
     bool role = envelope_role;
     std::vector<std::string> all;
     if (!intact) all = calls.whole(numbers);
     for (std::size_t i = 0; i < (intact ? 1 : all.size()); ++i) {
         ChunkEdit edit{now.names, role, true, false, true, true};
         if (!intact) edit.calls = all[i];
+        edit.bare = i > 0;
         events += retell_chunk(envelope, edit).event;
         role = true;
     }
@@ -69,6 +92,28 @@ bool Splicer::Chunks::other_model(std::string_view model) const {
     return event_parts::filled(model) && !shown.names.model.empty() && model != shown.names.model;
 }
 
+/// What of the chunk the client may not see, or not now. False: it says something else than it should.
+bool Splicer::edit_chunk(ChunkEdit& edit, std::string_view& words) {
+    if (expecting()) {
+        const bool other = shows_.call || shows_.other;
+        if (other || (shows_.text && !skip(words)) || (facts_.finish && expecting())) {
+            fail(Fault::diverged);
+            return false;
+        }
+        if (shows_.text) edit.text = words;
+    }
+    if (mutated('b') && join_.continued && !joined_ && shows_.text)
+        edit.text = words = without_overlap(text_.text(), words);
+    edit.without_role = shows_.opening && chunks_->now.role && settings_.choices <= 1 && !mutated('d');
+    edit.without_reasoning = later_ && shows_.reasoning;
+    if (edit.without_reasoning && restarted_) ++tokens_;
+    edit.without_null_usage = later_ && usage_told_ && json::find(event_.data, "usage") == "null";
+    // A call that comes whole and with its finish needs no hold.
+    const bool whole_call = finished_ && chunks_->calls.empty() && shows_.call && are_numbered(event_.data);
+    edit.without_calls = shows_.call && hold_calls_ && settings_.choices <= 1 && !whole_call && !mutated('f');
+    return true;
+}
+
 Splicer::Step Splicer::take_chunk(std::string_view event) {
     Chunks& chunks = *chunks_;
     const std::string_view data = event_.data;
@@ -79,28 +124,18 @@ Splicer::Step Splicer::take_chunk(std::string_view event) {
     began_ = began_ || facts_.payload;
     ChunkEdit edit{chunks.now.names};
     std::string_view words = shows_.words;
-    if (expecting()) {
-        const bool other = shows_.call || shows_.other;
-        if (other || (shows_.text && !skip(words))) return fail(Fault::diverged);
-        if (facts_.finish && expecting()) return fail(Fault::diverged);
-        if (shows_.text) edit.text = words;
-    }
-    if (mutated('b') && join_.continued && !joined_ && shows_.text)
-        edit.text = words = without_overlap(text_.text(), words);
-    edit.without_role = shows_.opening && chunks.now.role && settings_.choices <= 1 && !mutated('d');
-    edit.without_reasoning = later_ && shows_.reasoning;
-    // A call that comes whole and with its finish needs no hold.
-    const bool whole_call = finished_ && chunks.calls.empty();
-    edit.without_calls = shows_.call && hold_calls_ && settings_.choices <= 1 && !whole_call && !mutated('f');
-    const bool retell = edit.without_role || edit.without_reasoning || edit.without_calls || edit.text ||
-                        chunks.now.names.differ(shows_) || normal(event).data() != event.data();
+    if (!edit_chunk(edit, words)) return {};
+    const bool retell = edit.without_null_usage || edit.without_role || edit.without_reasoning || edit.without_calls ||
+                        edit.text || chunks.now.names.differ(shows_) || normal(event).data() != event.data();
     RetoldChunk retold;
     if (retell) retold = retell_chunk(data, edit);
     const bool left = !retell || !retold.empty || !(facts_.payload || later_);
     if (!edit.text && !edit.without_reasoning) learn_form(event, retold.event, retold.text_at);
     if (edit.without_calls && finished_) chunks.hold_calls(data, held_.size());
     if (left) chunks.learn(shows_, shows_.opening);
+    usage_told_ = usage_told_ || (left && facts_.usage);
     if (retell) made_ = std::move(retold.event);
+    if (edit.without_calls) shows_.call = false;  // what is left of the chunk has none
     Step step;
     if (left) step = place(retell ? std::string_view(made_) : event, words);
     if (!edit.without_calls || finished_ || fault_ != Fault::none) return step;

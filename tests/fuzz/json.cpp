@@ -16,6 +16,12 @@ bool spells_a_surrogate(std::string_view text) {
     return false;
 }
 
+boost::json::parse_options deep() {
+    boost::json::parse_options options;
+    options.max_depth = json::max_depth;
+    return options;
+}
+
 bool has_exponent(std::string_view text) { return text.find_first_of("eE") != text.npos; }
 
 void look_at_string(std::string_view text, const boost::json::value& value) {
@@ -40,7 +46,7 @@ void look_at_members(std::string_view text, const std::vector<json::Member>& mem
         const boost::json::value* found = object.if_contains(name);
         fuzz::require(found != nullptr, "each member is one", text);
         look_at_string(member.key.in(text), boost::json::value(boost::json::string(name)));
-        look_at_string(member.value.in(text), boost::json::parse(member.value.in(text)));
+        look_at_string(member.value.in(text), boost::json::parse(member.value.in(text), {}, deep()));
     }
     fuzz::require(!json::next_member(cursor), "the walk ends", text);
 }
@@ -51,10 +57,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     const std::string_view text(reinterpret_cast<const char*>(bytes), size);
     std::vector<json::Member> members;
     const std::optional<json::Mistake> mistake = json::scan(text, &members);
-    boost::json::parse_options options;
-    options.max_depth = json::max_depth;
     boost::system::error_code error;
-    const boost::json::value value = boost::json::parse(text, error, {}, options);
+    const boost::json::value value = boost::json::parse(text, error, {}, deep());
     if (mistake) {
         fuzz::require(mistake->offset <= text.size(), "a mistake has a place", text);
         const json::Position where = json::position_of(text, mistake->offset);

@@ -36,6 +36,13 @@ struct Broken {
     std::string then(const std::string& answer, GoOn go_on) {
         return said(request->loop.on(read_answer(answer, false).outcome, play.clock, go_on));
     }
+    std::string refused(bool another) {
+        return said(request->loop.refused_way(read_answer("400", false).outcome, play.clock, another));
+    }
+    std::string probe(const std::string& answer) {
+        const std::optional<Action> next = request->loop.after_probe(read_answer(answer, false).outcome, play.clock);
+        return next ? said(*next) : "nothing";
+    }
     std::string said(const Action& action) {
         switch (action.kind) {
             case Action::Kind::send: sent_to(action); return "send " + where;
@@ -175,10 +182,45 @@ BOOST_AUTO_TEST_CASE(a_pause_beyond_the_deadline_is_not_begun) {
 BOOST_AUTO_TEST_CASE(another_way_to_go_on_begins_at_once_while_attempts_are_left) {
     Broken other("one: k / m", 2);
     BOOST_TEST(other.then("200 broken", same) == "send one/k/m");
-    BOOST_TEST(other.then("400", same).starts_with("fail"));
-    BOOST_TEST(other.said(other.request->loop.in_another_way(other.play.clock)) == "send one/k/m");
-    BOOST_TEST(other.then("400", same).starts_with("fail"));
-    BOOST_TEST(other.said(other.request->loop.in_another_way(other.play.clock)).starts_with("fail"));
+    BOOST_TEST(other.refused(true) == "send one/k/m");
+    BOOST_TEST(other.request->loop.ended_reason() == "bad_request");
+    BOOST_TEST(other.refused(true) == "fail stream_interrupted");
+}
+
+BOOST_AUTO_TEST_CASE(a_wish_of_ours_that_is_refused_is_not_what_ends_the_request) {
+    Broken closed("one: k / m", 3);
+    BOOST_TEST(closed.then("200 broken", same) == "send one/k/m");
+    BOOST_TEST(closed.refused(false) == "fail stream_interrupted");
+    BOOST_REQUIRE(closed.request->loop.last());
+    BOOST_TEST(closed.request->loop.last()->status == 200);
+}
+
+BOOST_AUTO_TEST_CASE(a_probe_that_fails_is_paused_for_and_made_again_but_not_for_ever) {
+    Broken probed("one: k / m", 3);
+    BOOST_TEST(probed.then("200 broken", same) == "send one/k/m");
+    BOOST_TEST(probed.probe("503") == "pause 0.5");
+    BOOST_TEST(probed.after_the_pause() == "send one/k/m");
+    BOOST_TEST(probed.probe("closed") == "pause 1.0");
+    BOOST_TEST(probed.after_the_pause() == "send one/k/m");
+    BOOST_TEST(probed.probe("503") == "nothing");
+    BOOST_TEST(probed.said(probed.request->loop.give_up(probed.play.clock)) == "fail stream_interrupted");
+}
+
+BOOST_AUTO_TEST_CASE(a_probe_waits_at_gates_and_leaves_refused_keys_as_every_call) {
+    Broken probed("one: k l / m", 3);
+    BOOST_TEST(probed.then("200 broken", same) == "send one/k/m");
+    BOOST_TEST(probed.probe("402") == "send one/l/m");
+    BOOST_TEST(probed.probe("429 wait=5") == "queue");
+    Broken well("one: k / m", 3);
+    BOOST_TEST(well.then("200 broken", same) == "send one/k/m");
+    BOOST_TEST(well.probe("200") == "nothing");
+    BOOST_TEST(well.said(well.request->loop.once_more(well.play.clock)) == "send one/k/m");
+}
+
+BOOST_AUTO_TEST_CASE(a_probe_costs_no_attempt) {
+    Broken probed("one: k / m", 1);
+    BOOST_TEST(probed.then("200 broken", same) == "send one/k/m");
+    BOOST_TEST(probed.probe("429 wait=0").starts_with("queue"));
 }
 
 BOOST_AUTO_TEST_CASE(a_pass_spent_on_a_probe_is_asked_for_once_more) {

@@ -113,11 +113,27 @@ BOOST_AUTO_TEST_CASE(a_flag_that_is_configured_for_chat_settles_nothing_for_mess
 BOOST_AUTO_TEST_CASE(a_configured_seam_belongs_to_whatever_prefill_there_is) {
     Scene scene;
     scene.resume.configured.seam = Seam::exact;
+    BOOST_CHECK_EQUAL(scene.at(chat), "trailing unknown");  // nobody knows whether a bare message is an open turn
+    scene.capabilities.probed("m", "chat", Prefill::trailing, Seam::exact, start);
     BOOST_CHECK_EQUAL(scene.at(chat), "trailing exact");
+    scene.capabilities = {};
     scene.resume.preset.prefill = Prefill::prefix;
     BOOST_CHECK_EQUAL(scene.at(chat), "prefix exact");
     scene.capabilities.refused("m", start);
     BOOST_CHECK_EQUAL(scene.at(chat), "none");
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_seam_is_a_question_that_a_probe_answers_whoever_asked_it) {
+    for (const std::optional<Prefill> prefill : {std::optional<Prefill>(), std::optional(Prefill::trailing)}) {
+        Scene scene;
+        scene.resume.configured.prefill = prefill;
+        scene.resume.configured.seam = Seam::unknown;
+        BOOST_CHECK_EQUAL(scene.at(chat), "trailing unknown");
+        scene.capabilities.probed("m", "chat", Prefill::trailing, Seam::exact, start);
+        BOOST_CHECK_EQUAL(scene.at(chat), "trailing exact");
+        scene.capabilities.probed("m", "chat", Prefill::none, Seam::unknown, start);
+        BOOST_CHECK_EQUAL(scene.at(chat), "none");
+    }
 }
 
 BOOST_AUTO_TEST_CASE(a_configured_prefill_takes_the_presets_seam_with_its_doubt) {

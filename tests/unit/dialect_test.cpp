@@ -222,7 +222,7 @@ BOOST_AUTO_TEST_CASE(an_error_event_is_one_event_that_its_own_dialect_calls_an_e
              R"({"type":"error","error":{"type":"t","message":"x","code":"c"},"request_id":"r"})",
          }) {
         for (const Endpoint endpoint : streaming) {
-            const std::string event = dialect_of(endpoint)->error_event(error);
+            const std::string event = dialect_of(endpoint)->error_event(error, 7);
             BOOST_TEST(facts_of(endpoint, event) == "error");
             sse::Splitter splitter;
             splitter.feed(event);
@@ -278,7 +278,7 @@ BOOST_AUTO_TEST_CASE(events_that_are_no_json_are_read_without_harm) {
         event.data = {exact.data(), exact.size()};
         for (const Endpoint endpoint : streaming) {
             dialect_of(endpoint)->read(event);
-            dialect_of(endpoint)->error_event(event.data);
+            dialect_of(endpoint)->error_event(event.data, 0);
         }
     }
 }

@@ -45,11 +45,19 @@ BOOST_AUTO_TEST_CASE(text_before_a_call_is_shown_at_once) {
     BOOST_TEST(stream.take(calls_end) == piece(head("0", "\"t1\"", "run", "{}")) + calls_end);
 }
 
-BOOST_AUTO_TEST_CASE(a_call_that_came_in_one_piece_is_not_touched) {
-    const std::string odd = R"({"index":3,"function":{"arguments":"{}","name":"run"},"id":"t1","extra":null})";
+BOOST_AUTO_TEST_CASE(a_call_that_came_in_one_piece_is_not_touched_but_numbered) {
+    const auto odd = [](std::string_view index) {
+        return piece("{" + std::string(index) +
+                     R"("function":{"arguments":"{}","name":"run"},"id":"t1","extra":null})");
+    };
     Watched stream;
-    BOOST_TEST(stream.take(piece(odd)) == "");
-    BOOST_TEST(stream.take(calls_end) == piece(odd) + calls_end);
+    BOOST_TEST(stream.take(odd("\"index\":0,")) == "");
+    BOOST_TEST(stream.take(calls_end) == odd("\"index\":0,") + calls_end);
+    for (const char* index : {"", "\"index\":3,", "\"index\":null,"}) {
+        Watched other;
+        other.take(odd(index));
+        BOOST_TEST(other.take(calls_end) == odd("\"index\":0,") + calls_end);
+    }
     Watched two;
     const std::string both = head("0", "\"t1\"", "run", "{}") + "," + head("1", "\"t2\"", "run", "{}");
     BOOST_TEST(two.take(piece(both) + calls_end) == piece(both) + calls_end);
@@ -59,6 +67,9 @@ BOOST_AUTO_TEST_CASE(a_call_and_its_finish_in_one_chunk_are_not_touched) {
     Watched stream;
     const std::string event = piece(head("0", "\"t1\"", "run", "{}"), "\"tool_calls\"");
     BOOST_TEST(stream.take(role() + event + done) == role() + event + done);
+    Watched other;
+    BOOST_TEST(other.take(role() + piece(head("", "\"t1\"", "run", "{}"), "\"tool_calls\"")) ==
+               role() + piece(head("0", "\"t1\"", "run", "{}")) + calls_end);
 }
 
 BOOST_AUTO_TEST_CASE(the_last_piece_may_come_with_the_finish) {
