@@ -108,7 +108,9 @@ void note_choices(std::string_view data, std::vector<char>& open) {
     json::for_each_element(json::find(data, "choices"), note_choice, &open);
 }
 
-std::string error_chunk(std::string_view error_json, std::int64_t) { return "data: " + wrapped_error(error_json) + "\n\n"; }
+std::string error_chunk(std::string_view error_json, std::int64_t) {
+    return "data: " + wrapped_error(error_json) + "\n\n";
+}
 
 }  // namespace
 

@@ -21,10 +21,10 @@ enum class Strategy {
 struct Resumption {
     std::optional<ContinuationFacts> facts;  ///< of the request; read at the first break
     Strategy strategy = Strategy::restart;
-    bool due = false;      ///< the call that runs, or comes next, is to go on with the answer
+    bool due = false;           ///< the call that runs, or comes next, is to go on with the answer
     std::string_view obstacle;  ///< why it can't be gone on with; valid as long as `facts`
-    bool refused = false;  ///< an open turn was not accepted, or a probe came to nothing: no prefix
-    Continuable how;       ///< for `prefix`
+    bool refused = false;       ///< an open turn was not accepted, or a probe came to nothing: no prefix
+    Continuable how;            ///< for `prefix`
     std::string prefix, expected;
     std::int64_t tokens_used = 0;                 ///< of the request's limit
     std::string_view cause;                       ///< of the break

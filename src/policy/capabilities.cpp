@@ -84,7 +84,8 @@ void set_seam(Continuable& result, const Sources& from, bool own_flags) {
         result.seam = *from.configured.seam;
     } else if (from.learnt && from.learnt->prefill == result.prefill) {
         result.seam = from.learnt->seam;
-    } else if (own_flags && from.preset.prefill.value_or(Prefill::trailing) == result.prefill) {
+    } else if (own_flags && !from.configured.seam &&
+               from.preset.prefill.value_or(Prefill::trailing) == result.prefill) {
         result.seam = from.preset.seam.value_or(Seam::unknown);
         result.doubtful = result.seam == Seam::exact;
     }
@@ -124,8 +125,9 @@ Continuable continuable(Endpoint endpoint, const Resume& resume, const Capabilit
     if (prefill == Prefill::none) return result;
     result.prefill = chat ? prefill : Prefill::trailing;
     // A prompt is open by nature, but not behind every gateway; who says that it may be continued knows his.
-    if (endpoint == Endpoint::completions && resume.configured.prefill)
-        result.seam = resume.configured.seam.value_or(Seam::exact);
+    const Seam said = resume.configured.seam.value_or(Seam::exact);
+    if (endpoint == Endpoint::completions && resume.configured.prefill && said != Seam::unknown)
+        result.seam = said;
     else
         set_seam(result, from, result.prefill == prefill && endpoint != Endpoint::completions);
     return result;
