@@ -11,7 +11,8 @@ int main(int argc, char** argv) {
     CLI::App app{
         "streamkeeper: between your coding tools and a flaky LLM vendor, one healthy API on http://127.0.0.1:8817/v1",
         "streamkeeper"};
-    app.set_version_flag("--version", "streamkeeper " STREAMKEEPER_VERSION);
+    const std::string version = "streamkeeper " STREAMKEEPER_VERSION;
+    app.set_version_flag("--version", version);
     app.require_subcommand(1);
     std::string config, key_name, response, now;
     QuickStart quick;
@@ -24,7 +25,7 @@ int main(int argc, char** argv) {
                                                "base URL of the vendor, instead of a file: https://api.apertis.ai/v1");
     serve->add_option("--key-file", quick.key_file, "file with the vendor's API key, readable by you alone")
         ->needs(url);
-    serve->add_option("--listen", quick.listen, "address to listen on, 127.0.0.1:8817 by default")->needs(url);
+    serve->add_option("--listen", quick.listen, "ADDRESS:PORT to listen on, 127.0.0.1:8817 by default")->needs(url);
     url->excludes(file);
 
     CLI::App* const check =
@@ -44,7 +45,7 @@ int main(int argc, char** argv) {
     demo->add_flag("--stay", stay, "keep it up afterwards, until Ctrl-C");
 
     CLI::App* const mock = app.add_subcommand("mock", "the mock upstream alone, to test your own tools against");
-    mock->add_option("--listen", vendor.listen, "address, 127.0.0.1 and a free port by default");
+    mock->add_option("--listen", vendor.listen, "ADDRESS:PORT, 127.0.0.1 and a free port by default");
     mock->add_option("--key", vendor.keys, "an API key it takes; may be repeated")->allow_extra_args(false);
     mock->add_option("--script", vendor.script, "YAML or JSON file with faults, limits, keys and models");
     mock->add_option("--limit", vendor.limits, "refuse what is more, like '1500/3m per ip'; may be repeated")
@@ -55,11 +56,18 @@ int main(int argc, char** argv) {
     mock->add_option("--certificate", vendor.certificate, "PEM file: serve TLS");
     mock->add_option("--certificate-key", vendor.certificate_key, "PEM file with its private key");
 
+    mock->footer(
+        "A model's name says what goes wrong: mock-1+503+x2 fails twice, mock-1+429+retry_after=2+x1 refuses once,\n"
+        "mock-1+text=prose+close=7900+x1 breaks off behind 7,900 bytes once. src/mock/README.md lists the words.");
+
     CLI::App* const explain = app.add_subcommand(
         "explain", "read one raw HTTP response and say what streamkeeper would do about it, and why");
     explain->add_flag("--json", as_json, "print one line: class, reason, wait_s, hint");
     explain->add_option("--now", now, "seconds since 1970 to take for the present, for waits until a moment");
     explain->add_option("FILE", response, "the response as `curl -i` prints it; '-' or none: standard input");
+
+    for (CLI::App* const verb : {serve, check, keys, set, demo, mock, explain})
+        verb->set_version_flag("--version", version);
 
     try {
         app.parse(argc, argv);

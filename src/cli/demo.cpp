@@ -136,8 +136,9 @@ void Demo::tool_call() {
     require(reply.status == 200 && name == "read_file" && finish == "tool_calls",
             "the tool call gave " + status_of(reply) + ": " + reply.body);
     require(parsed(arguments).is_object(), "the call's arguments are no JSON object: " + arguments);
-    say_.came("read_file(" + arguments + ")   in " + std::to_string(parts) + " pieces, finish_reason " + finish);
-    say_.matters("Bytes are forwarded, never rewritten: a call can't be bent on the way.");
+    say_.came("read_file(" + arguments + ")   in " + std::to_string(parts) + (parts == 1 ? " piece" : " pieces") +
+              ", finish_reason " + finish);
+    say_.matters("A call is kept back until it is whole and then shown at once: no tool sees half of one.");
 }
 
 void Demo::wrong_json() {

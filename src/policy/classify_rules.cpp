@@ -202,7 +202,7 @@ constexpr Rule table[] = {
     {"N3", "the contract's timeouts.first_byte", no_head, S, "timeout", "The upstream did not answer in time."},
     {"N4", "DeepSeek sends comments for minutes while a request is queued", no_output, S, "timeout",
      "The upstream began an answer, but no output came in time."},
-    {"N5", "resumption.md", interrupted, S, "stream_interrupted",
+    {"N5", "docs/design.md", interrupted, S, "stream_interrupted",
      "The stream broke after output had been shown; it is never begun again from the start in the client's sight."},
     {"N6", "RFC 9110, 9.3.6", proxy, F, "proxy",
      "The proxy does not let the connection through: check the proxy variables of the environment, or set "

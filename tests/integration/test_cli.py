@@ -54,9 +54,10 @@ class Words(unittest.TestCase):
             self.assertIn("Usage", out.stdout)
 
     def test_version_is_one_line(self):
-        out = run("--version")
-        self.assertEqual(out.returncode, 0)
-        self.assertRegex(out.stdout, r"^streamkeeper \d+\.\d+\.\d+\n$")
+        for words in ([], ["serve"], ["check"], ["key"], ["key", "set"], ["demo"], ["mock"], ["explain"]):
+            out = run(*words, "--version")
+            self.assertEqual(out.returncode, 0, words)
+            self.assertRegex(out.stdout, r"^streamkeeper \d+\.\d+\.\d+\n$")
 
     def refused(self, *arguments):
         out = run(*arguments)
