@@ -331,7 +331,7 @@ Task<void> Exchange::attempt(AttemptLoop& loop, Action& action) {
     if (!asked.policy && leg.request) body_read = leg.request->state() == RequestPump::State::done;
     choose_assembling(&leg.outcome);
     note_resume(leg);
-    const bool otherwise = refused_prefix(leg);
+    const bool otherwise = refused_going_on(leg);
     const GoOn go_on = go_on_after(leg, loop);
     if (otherwise)
         action = loop.refused_way(leg.outcome, core.reactor.now(), go_on != GoOn::never);

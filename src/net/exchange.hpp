@@ -156,7 +156,7 @@ struct Exchange {
     void note_unresumable();
     void note_end_of_resuming();
     /// A 400 or 422 to an open turn.
-    bool refused_prefix(const Leg&);
+    bool refused_going_on(const Leg&);
     bool wants_probe() const;
     Task<void> probe_seam(AttemptLoop& loop, Action& action);
     Task<void> make_probe(AttemptLoop& loop, const Target& target, std::optional<Action>& before_next);

@@ -99,7 +99,8 @@ GoOn Exchange::choose_strategy() {
     const Seen seen = splicer->seen();
     if (seen == Seen::nothing) return GoOn::freely;
     if (!next.facts && !body_print) next.facts = read_continuation(asked.endpoint, body.view(), facts);
-    if (next.facts && next.facts->background && !splicer->response_id().empty() && splicer->last_sequence() >= 0) {
+    const bool native = next.facts && next.facts->background && !next.refused;
+    if (native && !splicer->response_id().empty() && splicer->last_sequence() >= 0) {
         next.strategy = Strategy::native;
         return GoOn::same_model;
     }
@@ -214,12 +215,13 @@ void Exchange::note_unresumable() {
     core.log(LogLevel::warning, record.id + " can't be resumed any more: limits.memory has no room for what is held");
 }
 
-/// The upstream does not go on with an open turn; then it may repeat itself.
-bool Exchange::refused_prefix(const Leg& leg) {
-    if (!going_on() || resumption->strategy != Strategy::prefix || leg.outcome.cause != Cause::answered) return false;
+/// The upstream does not go on with an open turn, or has forgotten the answer; then it may repeat itself.
+bool Exchange::refused_going_on(const Leg& leg) {
+    if (!going_on() || leg.outcome.cause != Cause::answered) return false;
+    const bool prefix = resumption->strategy == Strategy::prefix, native = resumption->strategy == Strategy::native;
     const int status = leg.outcome.status;
-    if (status != 400 && status != 422) return false;
-    if (refuses_prefill(leg.outcome.error))
+    if ((!prefix && !native) || (status != 400 && status != 422 && (prefix || status != 404))) return false;
+    if (prefix && refuses_prefill(leg.outcome.error))
         plan.targets[sent_target].traffic->capabilities.refused(record.model, core.reactor.now());
     resumption->refused = true;
     return true;

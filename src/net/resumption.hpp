@@ -23,7 +23,7 @@ struct Resumption {
     Strategy strategy = Strategy::restart;
     bool due = false;           ///< the call that runs, or comes next, is to go on with the answer
     std::string_view obstacle;  ///< why it can't be gone on with; valid as long as `facts`
-    bool refused = false;       ///< an open turn was not accepted, or a probe came to nothing: no prefix
+    bool refused = false;       ///< how it was asked to go on was not accepted, or a probe came to nothing
     Continuable how;            ///< for `prefix`
     std::string prefix, expected;
     std::int64_t tokens_used = 0;                 ///< of the request's limit

@@ -202,6 +202,17 @@ class Background(Case):
         numbers = [json.loads(line[6:])["sequence_number"] for line in answer.body.decode().split("\n") if line.startswith("data: {")]
         self.assertEqual(numbers, list(range(len(numbers))))
 
+    def test_a_background_answer_that_is_forgotten_ends_as_the_break_that_it_was(self):
+        mock = Mock()
+        self.addCleanup(mock.stop)
+        daemon = self.daemon(mock.base_url, retry=None, extra="retry: {base: 1ms}")
+        body = {"model": "mock-1+text=prose+tokens=90+close=15000+x1+expired+x1", "input": "hello", "stream": True, "background": True}
+        answer = http(daemon.address, "POST", "/v1/responses", [], body)
+        self.assertFalse(answer.complete)
+        self.assertNotIn(b"event: error", answer.body)
+        self.assertIn(b": streamkeeper stream_interrupted", answer.body)
+        self.assertEqual([record["method"] for record in mock.requests()], ["POST", "GET"])
+
     def test_the_error_that_ends_a_response_has_the_next_number(self):
         mock = Mock()
         self.addCleanup(mock.stop)
