@@ -90,7 +90,7 @@ public:
     bool began() const { return began_; }        ///< it has sent output, shown or not
     bool finished() const { return finished_; }  ///< every choice has its finish: what follows is a trailer
     bool terminal() const { return terminal_; }  ///< nothing follows
-    bool doubting() const;                       ///< what it has said is kept until its first words were looked at
+    bool doubting() const;                       ///< it has said words, which are looked at
     bool joined() const { return joined_; }      ///< it has added to what was shown, or finished it
     std::string_view finish_reason() const { return finish_reason_; }
 

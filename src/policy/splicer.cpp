@@ -186,7 +186,7 @@ Seen Splicer::seen() const {
     return text_shown_ ? Seen::text : Seen::reasoning;
 }
 
-bool Splicer::doubting() const { return doubting_ && !held_.empty(); }
+bool Splicer::doubting() const { return doubting_ && first_words_.find_first_not_of(" \t\r\n") != first_words_.npos; }
 
 std::size_t Splicer::held_bytes() const {
     return held_.size() + held_text_.size() + (chunks_ ? chunks_->calls.bytes() : 0);

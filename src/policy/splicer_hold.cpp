@@ -149,10 +149,7 @@ Splicer::Step Splicer::finish_with(std::string_view event) {
     return flush(event);
 }
 
-Splicer::Step Splicer::judge_seam() {
-    const bool words = first_words_.find_first_not_of(" \t\r\n") != first_words_.npos;
-    return words ? judge_seam({}) : Step{};
-}
+Splicer::Step Splicer::judge_seam() { return doubting() ? judge_seam({}) : Step{}; }
 
 Splicer::Step Splicer::judge_seam(std::string_view event) {
     doubting_ = false;

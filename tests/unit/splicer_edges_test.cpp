@@ -65,6 +65,8 @@ BOOST_AUTO_TEST_CASE(a_seam_in_doubt_waits_for_words_however_long_the_reasoning_
     BOOST_TEST(stream.judge() == "");
     BOOST_TEST(stream.take(text(" ")) == "");
     BOOST_TEST(stream.judge() == "");
+    BOOST_TEST(!stream.splicer.doubting());  // nothing to look at yet, so that silence is silence
+    stream.take(text("words"));
     BOOST_TEST(stream.splicer.doubting());
     Broken again(text(fox), doubted());
     again.take(reasoning("hm"));
