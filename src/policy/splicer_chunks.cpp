@@ -35,6 +35,18 @@ bool are_numbered(std::string_view data) {
     return count.right;
 }
 
+/// All of a chunk's calls as one array, numbered.
+std::string numbered_calls(std::string_view data) {
+    HeldCalls calls;
+    json::for_each_element(json::find(data, "choices"), add_calls_of, &calls);
+    std::string all = "[";
+    for (const std::string& call : calls.whole()) {
+        if (all.size() > 1) all += ',';
+        all.append(call, 1, call.size() - 2);
+    }
+    return all + "]";
+}
+
 }  // namespace
 
 void Splicer::Chunks::begin(bool was_shown) {
@@ -109,7 +121,11 @@ bool Splicer::edit_chunk(ChunkEdit& edit, std::string_view& words) {
     if (edit.without_reasoning && restarted_) ++tokens_;
     edit.without_null_usage = later_ && usage_told_ && json::find(event_.data, "usage") == "null";
     // A call that comes whole and with its finish needs no hold.
-    const bool whole_call = finished_ && chunks_->calls.empty() && shows_.call && are_numbered(event_.data);
+    const bool whole_call = finished_ && chunks_->calls.empty();
+    if (whole_call && shows_.call && hold_calls_ && settings_.choices <= 1 && !are_numbered(event_.data)) {
+        out_ = numbered_calls(event_.data);
+        edit.calls = out_;
+    }
     edit.without_calls = shows_.call && hold_calls_ && settings_.choices <= 1 && !whole_call && !mutated('f');
     return true;
 }
@@ -125,8 +141,9 @@ Splicer::Step Splicer::take_chunk(std::string_view event) {
     ChunkEdit edit{chunks.now.names};
     std::string_view words = shows_.words;
     if (!edit_chunk(edit, words)) return {};
-    const bool retell = edit.without_null_usage || edit.without_role || edit.without_reasoning || edit.without_calls ||
-                        edit.text || chunks.now.names.differ(shows_) || normal(event).data() != event.data();
+    const bool retell = !edit.calls.empty() || edit.without_null_usage || edit.without_role || edit.without_reasoning ||
+                        edit.without_calls || edit.text || chunks.now.names.differ(shows_) ||
+                        normal(event).data() != event.data();
     RetoldChunk retold;
     if (retell) retold = retell_chunk(data, edit);
     const bool left = !retell || !retold.empty || !(facts_.payload || later_);

@@ -67,9 +67,15 @@ BOOST_AUTO_TEST_CASE(a_call_and_its_finish_in_one_chunk_are_not_touched) {
     Watched stream;
     const std::string event = piece(head("0", "\"t1\"", "run", "{}"), "\"tool_calls\"");
     BOOST_TEST(stream.take(role() + event + done) == role() + event + done);
-    Watched other;
-    BOOST_TEST(other.take(role() + piece(head("", "\"t1\"", "run", "{}"), "\"tool_calls\"")) ==
-               role() + piece(head("0", "\"t1\"", "run", "{}")) + calls_end);
+    for (const std::string_view given : {"", "3", "null"}) {
+        Watched other;
+        const auto both = [](std::string_view one, std::string_view two) {
+            return chunk(R"("role":"assistant","tool_calls":[)" + head(one, "\"t1\"", "run", "{}") + "," +
+                             head(two, "\"t2\"", "run", "{}") + "]",
+                         "\"tool_calls\"", {}, ",\"usage\":{\"total_tokens\":1}");
+        };
+        BOOST_TEST(other.take(both(given, given) + done) == both("0", "1") + done);
+    }
 }
 
 BOOST_AUTO_TEST_CASE(the_last_piece_may_come_with_the_finish) {
