@@ -98,9 +98,10 @@ Task<void> Exchange::make_probe(AttemptLoop& loop, const Target& target, std::op
         leg.request.emplace(http::upstream_head(head, to), std::vector<std::string_view>{text});
         const bool answered = co_await send_and_read_head(leg);
         const int status = answered ? leg.answer->head().status : 0;
-        if (answered) leg.pass->answered(status < 300, Clock::now());
         if (answered && status < 400) co_await read_probe_answer(leg, answer);
         if (answered && status >= 400) co_await read_error(leg);
+        // Not at the head, as for answers that are shown: an error may hide in a 200.
+        if (answered) leg.pass->answered(status < 300 && leg.outcome.cause == Cause::answered, Clock::now());
     }
     if (leg.outcome.cause == Cause::client_gone) client_gone = true;
     learn_from_probe(leg, target, answer);
