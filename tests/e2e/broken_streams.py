@@ -165,19 +165,20 @@ def one_fault(draw, found, plain):
     done = draw.choice(["", "+then_done"])
     size = found.size - found.head
     later = within + 1000  # the event with this byte comes whole
+    unframed = within + 8 * found.events  # with fewer lines of chunks in front of it
     payload = draw.randrange(0, max(1, size * 9 // 10 - 6 * found.events))
     return draw.choice([
         (f"close={anywhere}", False, anywhere), (f"close={within}", False, within), (f"rst={within}", False, within),
         (f"fin_chunk={within}", False, later), (f"end_chunked={payload}", False, payload + found.head),
         (f"end_chunked={payload}", False, payload + found.head), (f"stall={within}", False, within),
-        (f"stall_comments={within}", False, later), (f"http10+close={within}", False, within),
+        (f"stall_comments={within}", False, later), (f"http10+close={within}", False, unframed),
         (f"gzip+close={draw.randrange(0, 1500)}", False, found.size),
         (f"early_done={event}", False, at_event), (f"early_done={event}", False, at_event), (f"torn={event}", False, at_event),
         (f"garbage={event}", False, at_event), (f"events={event}", False, at_event),
         (f"{status}+sse_error={event}+shape={shape}{done}", False, at_event), (f"{status}", False, 0), ("empty", False, 0),
         (f"sse_error={event}+{draw.choice(['context', 'policy'])}", True, at_event),
         (f"crlf+drip_bytes=1+drip=0ms+close={within}", False, within), (f"comments+bom+rst={within}", False, within),
-        (f"coalesce=7+close={within}", False, within)])
+        (f"coalesce=7+close={within}", False, unframed)])
 
 
 def plan(count, seed, measured, clients):
