@@ -60,6 +60,7 @@ Splicer::Blocks::Opened Splicer::Blocks::open(std::size_t index, Kind kind, bool
 Splicer::Step Splicer::take_block(std::string_view event) {
     Blocks& blocks = *blocks_;
     const std::string_view data = event_.data;
+    if (data.starts_with("[DONE]")) return {};  // some servers add it; the end has a name here
     std::string_view type = bare(json::find(data, "type"));
     if (type.empty()) type = event_.name;
     if (type == "message_stop") {

@@ -202,6 +202,17 @@ BOOST_AUTO_TEST_CASE(usage_in_a_second_end_of_a_message_is_told) {
     BOOST_TEST(stream.take(end + usage + end).ends_with(end + usage));
 }
 
+BOOST_AUTO_TEST_CASE(done_is_no_event_of_a_message_whatever_it_is_called) {
+    Watched stream(Endpoint::messages);
+    stream.take(block("message_start", R"("message":{"id":"m","model":"c","content":[]})") +
+                block("content_block_start", R"("index":0,"content_block":{"type":"text","text":"a"})") +
+                block("message_delta", R"("delta":{"stop_reason":"end_turn"})"));
+    for (const std::string event : {"event: message_stop\ndata: [DONE]x\n\n", "data: [DONE]\n\n"})
+        BOOST_TEST(stream.take(event) == "");
+    const std::string end = named("message_stop", R"({"type":"message_stop"})");
+    BOOST_TEST(stream.take(end) == end);
+}
+
 BOOST_AUTO_TEST_CASE(thinking_is_held_for_its_signature_only_where_that_serves_somebody) {
     const std::string thinking =
         block("message_start", R"("message":{"id":"m","model":"c","content":[]})") +
