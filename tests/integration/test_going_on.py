@@ -189,36 +189,32 @@ class Documents(GoingOn):
 
 
 class Background(Case):
-    def test_a_background_answer_is_gone_on_with_natively_whatever_was_shown(self):
+    def response(self, words, background=True, **options):
+        """(the answer, the numbers of its events, the methods of the calls that it took)"""
         mock = Mock()
         self.addCleanup(mock.stop)
-        daemon = self.daemon(mock.base_url, retry=None, extra="retry: {base: 1ms}")
-        body = {"model": "mock-reasoner+reasoning=12+tokens=12+close=3000+x1", "input": "hello", "stream": True, "background": True}
+        daemon = self.daemon(mock.base_url, **options)
+        body = {"model": words, "input": "hello", "stream": True, **({"background": True} if background else {})}
         answer = http(daemon.address, "POST", "/v1/responses", [], body)
+        numbers = [json.loads(line[6:])["sequence_number"] for line in answer.body.decode().split("\n") if line.startswith("data: {")]
+        return answer, numbers, [record["method"] for record in mock.requests()]
+
+    def test_a_background_answer_is_gone_on_with_natively_whatever_was_shown(self):
+        answer, numbers, methods = self.response("mock-reasoner+reasoning=12+tokens=12+close=3000+x1", retry=None, extra="retry: {base: 1ms}")
         self.assertTrue(answer.complete)
         self.assertIn(b"event: response.completed", answer.body)
-        methods = [record["method"] for record in mock.requests()]
         self.assertEqual(methods, ["POST", "GET"])
-        numbers = [json.loads(line[6:])["sequence_number"] for line in answer.body.decode().split("\n") if line.startswith("data: {")]
         self.assertEqual(numbers, list(range(len(numbers))))
 
     def test_a_background_answer_that_is_forgotten_ends_as_the_break_that_it_was(self):
-        mock = Mock()
-        self.addCleanup(mock.stop)
-        daemon = self.daemon(mock.base_url, retry=None, extra="retry: {base: 1ms}")
-        body = {"model": "mock-1+text=prose+tokens=90+close=15000+x1+expired+x1", "input": "hello", "stream": True, "background": True}
-        answer = http(daemon.address, "POST", "/v1/responses", [], body)
+        answer, _, methods = self.response("mock-1+text=prose+tokens=90+close=15000+x1+expired+x1", retry=None, extra="retry: {base: 1ms}")
         self.assertFalse(answer.complete)
         self.assertNotIn(b"event: error", answer.body)
         self.assertIn(b": streamkeeper stream_interrupted", answer.body)
-        self.assertEqual([record["method"] for record in mock.requests()], ["POST", "GET"])
+        self.assertEqual(methods, ["POST", "GET"])
 
     def test_the_error_that_ends_a_response_has_the_next_number(self):
-        mock = Mock()
-        self.addCleanup(mock.stop)
-        daemon = self.daemon(mock.base_url, upstream_extra="resume: {mode: off, on_failure: error}")
-        answer = http(daemon.address, "POST", "/v1/responses", [], {"model": "mock-1+tokens=60+text=prose+close=8430+x1", "input": "x", "stream": True})
-        numbers = [json.loads(line[6:])["sequence_number"] for line in answer.body.decode().split("\n") if line.startswith("data: {")]
+        answer, numbers, _ = self.response("mock-1+tokens=60+text=prose+close=8430+x1", False, upstream_extra="resume: {mode: off, on_failure: error}")
         self.assertIn(b"event: error", answer.body)
         self.assertEqual(numbers, sorted(set(numbers)))
 
